@@ -1,0 +1,89 @@
+# Everything a newcomer needs: `make help`. Only CPython >= 3.11 and make are expected on the machine.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# Settings for a machine with its own package index, e.g. PIP_ARGS="--index-url ..."
+PIP_ARGS ?=
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard packages/*/pyproject.toml))
+PROJECTS := $(wildcard pyproject.toml packages/*/pyproject.toml)
+STAMP := $(VENV)/.partseg-setup
+# The test machines have two cores: one worker a core, one thread a worker.
+JOBS ?= 2
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+PYTEST = $(ONE_THREAD) $(PY) -m pytest
+
+pkg ?=
+SHAPE ?= docs/samples/robot.glb
+OUT ?= demo_out
+DEMO_ARGS ?=
+
+.PHONY: help setup demo test lint perf quality bench wheels clean distclean test-pyg test-gpu
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv and install everything into it (does nothing when that is done)
+
+# torch goes in first and alone: beside other requirements pip may settle on a build that needs CUDA or torchvision.
+$(STAMP): constraints.txt $(PROJECTS)
+	@if [ ! -x $(PY) ]; then \
+	  for candidate in python3 python3.13 python3.12 python3.11 python; do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  [ -n "$${found:-}" ] || { echo "setup: no CPython >= 3.11 found on PATH" >&2; exit 1; }; \
+	  echo "setup: creating $(VENV) with $$($$found -V)"; $$found -m venv $(VENV); \
+	fi
+	@echo "setup: installing the packages (a few minutes the first time)"
+	@$(PIP) pip
+	@$(PIP) torch
+	@$(PIP) --group dev
+	@$(PIP) --no-build-isolation $(foreach package,$(PACKAGES),-e ./$(package))
+	@touch $@
+	@echo "setup: done; activate with 'source $(VENV)/bin/activate' or call $(BIN)/partseg"
+
+demo: setup ## segment a sample shape, or yours: make demo SHAPE=my/robot.glb
+	@$(BIN)/partseg segment "$(SHAPE)" --output "$(OUT)" --overwrite $(DEMO_ARGS)
+	@echo
+	@echo "Look at the pictures and open the .glb in any viewer; each part is a named node:"
+	@find "$(OUT)" -name '.*' -prune -o -type f -print | sort | sed 's/^/  /'
+
+test: setup lint ## lint and all tests, or those of one package: make test pkg=partfield
+	$(PYTEST) -n $(JOBS) -m "not gpu and not pyg" $(if $(pkg),tests/$(pkg),tests)
+
+lint: setup ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+perf: setup ## speed and memory against peers, as a table
+	$(PY) benchmarks/perf.py
+
+quality: setup ## class-agnostic mIoU on labelled real shapes, as a table
+	$(PY) benchmarks/quality.py
+
+bench: perf quality ## perf and quality
+
+wheels: setup ## build every package's wheel into dist/
+	@rm -rf dist
+	@for package in $(PACKAGES); do $(PY) -m build --wheel --no-isolation --outdir dist $$package >/dev/null; done
+	@ls -l dist
+
+# The sources of torch-scatter and torch-cluster compile against the torch that is installed, hence no build isolation.
+test-pyg: setup ## build the pyg extra (about ten minutes) and run its equality tests
+	@$(PY) -m pip install --quiet "setuptools<81" wheel ninja
+	@$(PY) -c "import torch_scatter, torch_cluster" 2>/dev/null || $(PIP) --no-build-isolation torch-scatter torch-cluster
+	$(PYTEST) -m pyg tests
+
+test-gpu: setup ## the tests that need a CUDA device
+	$(PYTEST) -m gpu tests
+
+clean: ## remove what builds, tests and demos wrote
+	@rm -rf dist build demo_out packages/*/build packages/*/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis lightning_logs
+	@find packages tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## clean, and remove the virtual environment
+	@rm -rf $(VENV)
