@@ -1,0 +1,1 @@
+"""Shapes, their geometry, and reading, writing and picturing them."""

@@ -1,0 +1,1 @@
+"""What a part decomposition is: hierarchies, merge trees, segmentations and their pictures."""
