@@ -25,7 +25,9 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:
-        raise InputError(path, f"cannot be written: {error.strerror or error}", "choose another output folder") from None
+        raise InputError(
+            path, f"cannot be written: {error.strerror or error}", "choose another output folder"
+        ) from None
     os.close(handle)
     aside = Path(name)
     try:
@@ -33,7 +35,9 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         aside.chmod(0o666 & ~_umask())
         os.replace(aside, path)
     except OSError as error:
-        raise InputError(path, f"cannot be written: {error.strerror or error}", "choose another output folder") from None
+        raise InputError(
+            path, f"cannot be written: {error.strerror or error}", "choose another output folder"
+        ) from None
     finally:
         aside.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Shape: what is segmented. A mesh, a point cloud or a Gaussian splat field, with one element per face, point or splat."""
+"""Shape: what is segmented. A mesh, a point cloud or a splat field, with one element per face, point or splat."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Appearance:
     Per-corner arrays are aligned with the triangles of the shape, so cutting a mesh into parts is plain indexing.
     """
 
-    materials: tuple[Mapping[str, Any], ...] = ()  # glTF 2.0 material objects; `image` in texture slots indexes `images`
+    materials: tuple[
+        Mapping[str, Any], ...
+    ] = ()  # glTF 2.0 material objects; `image` in texture slots indexes `images`
     images: tuple[tuple[str, bytes], ...] = ()  # (mime type, encoded bytes)
     face_material: Int[np.ndarray, "f"] | None = None  # -1: none
     uv: Float[np.ndarray, "f 3 2"] | None = None
@@ -220,8 +222,8 @@ class Shape:
     def sampled(self, n: int, seed: int = 0) -> Shape:
         """The same mesh with `n` points spread over its surface by area, with normals; clouds are subsampled.
 
-        A cloud of at most `n` points is returned as it is. Elements do not change for a mesh; for a cloud the result has
-        `min(n, n_elements)` elements.
+        A cloud of at most `n` points is returned as it is. Elements do not change for a mesh; for a cloud the result
+        has `min(n, n_elements)` elements.
         """
         if self.is_mesh:
             from partseg.geometry.sampling import sample_surface
@@ -260,8 +262,8 @@ class Shape:
     def to_file(self, labels: Int[np.ndarray, "n_elements"]) -> Int[np.ndarray, "m"]:
         """Labels per element -> labels per face (or point) in the file's own order.
 
-        A polygon takes the most frequent label of its triangles (the lowest on a tie); faces of the file that gave no
-        triangle (fewer than three corners) get -1.
+        A polygon takes the most frequent label of its triangles (the lowest on a tie); faces of the file that gave
+        no triangle (fewer than three corners) get -1.
         """
         labels = np.asarray(labels)
         if self.polygon is None:

@@ -132,7 +132,9 @@ class PartHierarchy:
         k = int(labels.max(initial=-1)) + 1
         names = [name, *(f"part_{i + 1}" for i in range(k))]
         leaf_of = np.where(labels >= 0, labels + 1, -1)
-        return cls.build(np.r_[-1, np.zeros(k, int)], leaf_of, names, levels={str(k): np.arange(1, k + 1)} if k else None)
+        return cls.build(
+            np.r_[-1, np.zeros(k, int)], leaf_of, names, levels={str(k): np.arange(1, k + 1)} if k else None
+        )
 
     def __post_init__(self) -> None:
         p, parent = len(self.parent), self.parent
@@ -141,9 +143,9 @@ class PartHierarchy:
         for key in ("name", "semantic_id", "instance_id", "kind", "symmetry"):
             if len(getattr(self, key)) != p:
                 raise PartsegError(f"{p} nodes but {len(getattr(self, key))} entries of {key}")
-        if self.height is not None:
-            if self.height.shape != (p,) or (self.height[1:] > self.height[parent[1:]]).any():
-                raise PartsegError("heights must be one per node and no child may stand above its parent")
+        height = self.height
+        if height is not None and (height.shape != (p,) or (height[1:] > height[parent[1:]]).any()):
+            raise PartsegError("heights must be one per node and no child may stand above its parent")
         if self.leaf_of.ndim != 1 or (len(self.leaf_of) and not -1 <= self.leaf_of.min() <= self.leaf_of.max() < p):
             raise PartsegError(f"leaf_of must name nodes 0…{p - 1} or -1")
         inner = np.zeros(p, bool)
@@ -165,7 +167,11 @@ class PartHierarchy:
             raise PartsegError(f"level {level!r} names nodes that do not exist")
         start, stop = self._span[:, 0][nodes], self._span[:, 1][nodes]
         order = np.argsort(start)
-        if not (start[order][0] == 0 and stop[order][-1] == self._span[0, 1] and (start[order][1:] == stop[order][:-1]).all()):
+        if not (
+            start[order][0] == 0
+            and stop[order][-1] == self._span[0, 1]
+            and (start[order][1:] == stop[order][:-1]).all()
+        ):
             raise PartsegError(f"level {level!r} is not a cut: its nodes overlap or leave parts out")
 
     # -- structure ----------------------------------------------------------------------------------------------
@@ -265,19 +271,26 @@ class PartHierarchy:
     # -- cuts ---------------------------------------------------------------------------------------------------
 
     def cut_nodes(
-        self, *, level: str | None = None, depth: int | None = None, parts: int | None = None, threshold: float | None = None
+        self,
+        *,
+        level: str | None = None,
+        depth: int | None = None,
+        parts: int | None = None,
+        threshold: float | None = None,
     ) -> Int[np.ndarray, "k"]:
         """Nodes of one cut, in depth-first order. Give exactly one of:
 
-        level: a named level. depth: nodes at that depth and the leaves above it. parts: at most so many parts, splitting
-        the highest node first (without heights: the shallowest, then the first). threshold: split nodes whose height is
+        level: a named level. depth: nodes at that depth and the leaves above it. parts: at most so many parts,
+        splitting the highest node first (without heights: the shallowest, then the first). threshold: split nodes whose height is
         above it (needs heights).
         """
         if sum(x is not None for x in (level, depth, parts, threshold)) != 1:
             raise PartsegError("give exactly one of level, depth, parts, threshold")
         if level is not None:
             if level not in self.levels:
-                raise UnknownNameError(f"unknown level {level!r}; this hierarchy has {', '.join(self.levels) or 'none'}")
+                raise UnknownNameError(
+                    f"unknown level {level!r}; this hierarchy has {', '.join(self.levels) or 'none'}"
+                )
             nodes = self.levels[level]
         elif depth is not None:
             is_leaf = np.isin(np.arange(self.n_parts), self.leaves)
@@ -306,9 +319,14 @@ class PartHierarchy:
         return done
 
     def cut(
-        self, *, level: str | None = None, depth: int | None = None, parts: int | None = None, threshold: float | None = None
+        self,
+        *,
+        level: str | None = None,
+        depth: int | None = None,
+        parts: int | None = None,
+        threshold: float | None = None,
     ) -> Int[np.ndarray, "n"]:
-        """Labels 0…k-1 of a cut (see `cut_nodes`), int64, one per node of the cut in depth-first order; -1 unlabelled."""
+        """Labels 0…k-1 of a cut (see `cut_nodes`), int64, one per node of the cut, depth first; -1 unlabelled."""
         nodes = self.cut_nodes(level=level, depth=depth, parts=parts, threshold=threshold)
         of_leaf = np.full(len(self.leaves) + 1, -1, np.int64)
         span = self._span[nodes]
@@ -337,14 +355,19 @@ class PartHierarchy:
     # -- plain data -----------------------------------------------------------------------------------------------
 
     def to_json(self, *, elements: bool = True, indent: int | None = None) -> str:
-        """PartNet-style text: a list with one root; nodes hold `id`, `name`, `text`, `children`, and what else is known.
+        """PartNet-style text: a list with one root; nodes hold `id`, `name`, `text`, `children` and what else is known.
 
         With `elements` the root also holds `leaf_of` as run lengths, so that `from_json` loses nothing.
         """
         nodes: list[dict[str, Any]] = []
         size = self.size
         for i in range(self.n_parts):
-            node: dict[str, Any] = {"id": i, "name": self.name[i], "text": self.name[i].replace("_", " "), "n_elements": int(size[i])}
+            node: dict[str, Any] = {
+                "id": i,
+                "name": self.name[i],
+                "text": self.name[i].replace("_", " "),
+                "n_elements": int(size[i]),
+            }
             if self.semantic_id[i] >= 0:
                 node["semantic_id"] = int(self.semantic_id[i])
             if self.instance_id[i] >= 0:
@@ -353,7 +376,8 @@ class PartHierarchy:
             if self.symmetry[i] is not None:
                 s = self.symmetry[i]
                 node["symmetry"] = {
-                    "kind": s.kind, "point": list(s.point), "direction": list(s.direction), "fold": s.fold, "step": s.step
+                    "kind": s.kind, "point": list(s.point), "direction": list(s.direction), "fold": s.fold,
+                    "step": s.step,
                 }  # fmt: skip
             if self.height is not None:
                 node["height"] = float(self.height[i])
@@ -362,7 +386,11 @@ class PartHierarchy:
             nodes[self.parent[i]].setdefault("children", []).insert(0, nodes[i])
         nodes[0]["levels"] = {k: v.tolist() for k, v in self.levels.items()}
         if elements:
-            start = np.flatnonzero(np.r_[True, self.leaf_of[1:] != self.leaf_of[:-1]]) if len(self.leaf_of) else np.zeros(0, int)
+            start = (
+                np.flatnonzero(np.r_[True, self.leaf_of[1:] != self.leaf_of[:-1]])
+                if len(self.leaf_of)
+                else np.zeros(0, int)
+            )
             nodes[0]["leaf_of"] = {
                 "leaf": self.leaf_of[start].tolist(),
                 "count": np.diff(np.r_[start, len(self.leaf_of)]).tolist(),
@@ -421,4 +449,6 @@ class PartHierarchy:
 def _symmetry(data: dict[str, Any] | None) -> Symmetry | None:
     if data is None:
         return None
-    return Symmetry(data["kind"], tuple(data["point"]), tuple(data["direction"]), int(data["fold"]), float(data["step"]))
+    return Symmetry(
+        data["kind"], tuple(data["point"]), tuple(data["direction"]), int(data["fold"]), float(data["step"])
+    )

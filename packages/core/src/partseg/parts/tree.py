@@ -80,8 +80,8 @@ class MergeTree:
         """The top of the tree as a PartHierarchy.
 
         Args:
-            parts: one number: the binary tree whose leaves are that cut. Several numbers: one layer for each cut, nested,
-                recorded as named levels "3", "8", …; nodes that do not split between two layers appear once.
+            parts: one number: the binary tree whose leaves are that cut. Several numbers: one layer for each cut,
+                nested, recorded as levels named "3", "8", …; nodes that two layers share appear once.
             name: the root's name.
         """
         n, (start, size, _) = self.n_leaves, self._layout
@@ -126,7 +126,7 @@ def renumber(labels: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
 def _names(parent: Int[np.ndarray, "p"], root: str) -> list[str]:
     """The root's own name, then part_1, part_1_2, … by place among siblings."""
     names, count = [], np.zeros(len(parent), int)
-    for i, above in enumerate(parent):
+    for above in parent:
         if above < 0:
             names.append(root)
             continue

@@ -1,0 +1,1 @@
+"""Part datasets: packed batches, the datamodule, the procedural default and readers of real formats."""
