@@ -1,0 +1,226 @@
+"""Typed settings of PartField: network, loss, optimiser, and the named configurations that ship as YAML."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveWidth = Annotated[int, Field(ge=1, le=8192)]
+GridSize = Annotated[int, Field(ge=2, le=1024)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PointBlock(_Strict):
+    """One point-voxel block: its output width and the resolution of its voxel grid."""
+
+    channels: PositiveWidth = Field(description="Width of the block's point features.")
+    resolution: GridSize = Field(description="Voxels along each side of the cube [-1, 1]^3.")
+
+
+class ModelConfig(_Strict):
+    """The network. `trunk` and `official_oddities` choose whose blocks are built; the rest are sizes."""
+
+    trunk: Literal["released", "lean"] = Field(
+        default="lean",
+        description="'released': the block shapes of the published code; 'lean': our cheaper blocks with affine "
+        "group norms, a 3D hourglass, joins by addition and a fusing head.",
+    )
+    official_oddities: bool = Field(
+        default=False,
+        description="Keep what the published weights were trained with: doubled inputs, x/z exchange, unused point "
+        "blocks, cross-plane profiles on foreign axes, half-cell lookup, convolutions across stacked planes.",
+    )
+    normals: bool = Field(default=True, description="Read unit normals beside positions; zeros mean 'unknown'.")
+    point_blocks: tuple[PointBlock, ...] = Field(
+        default=(PointBlock(channels=32, resolution=32),), min_length=1, description="Point-voxel blocks, in sequence."
+    )
+    voxel_widths: tuple[PositiveWidth, ...] = Field(
+        default=(16, 32, 64),
+        description="Lean trunk: widths of the 3D hourglass, finest first; each level halves the voxel resolution.",
+    )
+    plane_resolution: GridSize = Field(default=96, description="Pixels along each side of a plane.")
+    unet_widths: tuple[PositiveWidth, ...] = Field(
+        default=(24, 48, 96), description="Plane U-Net widths, finest first; empty switches the U-Net off."
+    )
+    cross_plane: bool = Field(default=True, description="Mean profiles of the other two planes inside U-Net blocks.")
+    width: PositiveWidth = Field(default=192, description="Token width of the transformer.")
+    layers: int = Field(default=3, ge=1, le=48, description="Transformer layers.")
+    heads: int = Field(default=6, ge=1, le=64, description="Attention heads; must divide the width.")
+    mlp_ratio: int = Field(default=4, ge=1, le=8, description="Hidden width of a transformer MLP over its width.")
+    token_resolution: GridSize = Field(default=12, description="Tokens along each side of a plane.")
+    part_channels: PositiveWidth = Field(default=64, description="Width of the part feature field.")
+    sdf_channels: int = Field(default=0, ge=0, le=1024, description="Width of the SDF planes; 0 builds no SDF branch.")
+    skip_mlp: bool = Field(default=True, description="Carry the planes past the transformer through a per-pixel MLP.")
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> ModelConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        factor, rest = divmod(self.plane_resolution, self.token_resolution)
+        if rest or factor < 2:
+            raise ValueError("plane_resolution must be a multiple (2 or more) of token_resolution")
+        if self.trunk == "released" and factor & (factor - 1):
+            raise ValueError("the released trunk halves planes: plane_resolution / token_resolution must be 2^k")
+        if self.trunk == "lean" and factor % 2:
+            raise ValueError("the lean trunk needs an even plane_resolution / token_resolution")
+        if self.unet_widths and self.plane_resolution % 2 ** (len(self.unet_widths) - 1):
+            raise ValueError("plane_resolution must be divisible by 2^(U-Net levels - 1)")
+        if self.trunk == "released":
+            if any(w % 32 for w in self.unet_widths) or (self.unet_widths and self.plane_channels % 32):
+                raise ValueError("the released U-Net has 32 norm groups: widths must be multiples of 32")
+        else:
+            if len(self.point_blocks) != 1 or not self.voxel_widths or not self.unet_widths:
+                raise ValueError("the lean trunk has one point block, a 3D hourglass and a U-Net")
+            if self.point_blocks[0].resolution % 2 ** (len(self.voxel_widths) - 1):
+                raise ValueError("voxel resolution must be divisible by 2^(hourglass levels - 1)")
+            if not self.skip_mlp:
+                raise ValueError("the lean head fuses planes and tokens: skip_mlp cannot be off")
+        if self.official_oddities and (self.trunk != "released" or self.normals):
+            raise ValueError("official_oddities belong to the released trunk without normals")
+        if self.trunk == "released" and self.skip_mlp and not self.unet_widths and not self.plane_channels:
+            raise ValueError("skip_mlp needs planes")
+        return self
+
+    @property
+    def plane_channels(self) -> int:
+        """Width of the point features scattered onto the planes."""
+        block = self.point_blocks[0 if self.official_oddities else -1]
+        return block.channels
+
+    @property
+    def upsampling(self) -> int:
+        """Pixels per token along a side."""
+        return self.plane_resolution // self.token_resolution
+
+
+class ProposalConfig(_Strict):
+    """Where part proposals come from."""
+
+    labels: bool = Field(default=True, description="Masks of the 3D part labels, every hierarchy level.")
+    images: bool = Field(default=False, description="2D image masks carried by the batch as extra label levels.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ProposalConfig:
+        if not (self.labels or self.images):
+            raise ValueError("switch on at least one proposal source")
+        return self
+
+
+class NegativeConfig(_Strict):
+    """One kind of negatives."""
+
+    enabled: bool = Field(default=True, description="Use this kind at all.")
+    count: int = Field(default=256, ge=1, le=65536, description="Negatives of this kind per positive pair.")
+    power: float = Field(
+        default=1.0, ge=0.0, le=8.0, description="Hard kinds: probability proportional to distance^-power."
+    )
+
+
+class LossConfig(_Strict):
+    """Triplet-contrastive loss (paper eq. 2) and the SDF term."""
+
+    masks: int = Field(default=32, ge=1, le=4096, description="K: part proposals per batch of shapes.")
+    pairs: int = Field(default=64, ge=1, le=4096, description="Positive pairs per proposal.")
+    pool: int = Field(
+        default=2048, ge=1, le=65536, description="Complement points per proposal from which negatives are chosen."
+    )
+    uniform: NegativeConfig = Field(default=NegativeConfig(power=0.0), description="Uniform negatives.")
+    near: NegativeConfig = Field(default=NegativeConfig(power=2.0), description="Negatives near the anchor in space.")
+    feature: NegativeConfig = Field(
+        default=NegativeConfig(power=1.0), description="Negatives near the anchor in feature space."
+    )
+    mask_size_power: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="Proposals drawn in proportion to points^power; 0 is uniform."
+    )
+    temperature: float = Field(default=0.1, gt=0.0, le=10.0, description="Initial temperature (it is learnt).")
+    sdf_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="Weight of the SDF term where a batch has it.")
+    sdf_truncation: float = Field(default=0.1, gt=0.0, le=2.0, description="Signed distances are clamped to +- this.")
+    proposals: ProposalConfig = Field(default=ProposalConfig(), description="Proposal sources.")
+
+    @model_validator(mode="after")
+    def _some_negatives(self) -> LossConfig:
+        if not (self.uniform.enabled or self.near.enabled or self.feature.enabled):
+            raise ValueError("switch on at least one kind of negatives")
+        if self.uniform.enabled and self.uniform.count > self.pool:
+            raise ValueError("the pool must hold at least the uniform negatives")
+        return self
+
+
+class OptimConfig(_Strict):
+    """AdamW with linear warm-up and a cosine to `final_fraction` of the peak rate."""
+
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="Peak learning rate.")
+    weight_decay: float = Field(default=0.01, ge=0.0, le=1.0, description="Decay of matrices and kernels only.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="AdamW moments.")
+    warmup_steps: int = Field(default=200, ge=0, le=10**7, description="Steps of linear warm-up.")
+    final_fraction: float = Field(default=0.02, ge=0.0, le=1.0, description="Rate at the end over the peak rate.")
+    ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0, description="Moving average of the weights; 0 is off.")
+    normal_dropout: float = Field(
+        default=0.15, ge=0.0, le=1.0, description="Share of training shapes whose normals are hidden."
+    )
+
+
+class PartFieldConfig(_Strict):
+    """A whole configuration, as a YAML file holds it."""
+
+    model: ModelConfig = Field(default=ModelConfig(), description="The network.")
+    loss: LossConfig = Field(default=LossConfig(), description="The loss.")
+    optim: OptimConfig = Field(default=OptimConfig(), description="The optimiser.")
+
+    def to_yaml(self) -> str:
+        """YAML text that `load_config` reads back to an equal object."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def config_names() -> tuple[str, ...]:
+    """Names of the configurations that ship with the package, sorted."""
+    folder = files(__package__) / "configs"
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def load_config(name: str | Path) -> PartFieldConfig:
+    """Read a shipped configuration by name or a YAML file by path.
+
+    A file may hold `base: <shipped name>`; its other entries then override the base, key by key.
+
+    Raises:
+        FileNotFoundError: `name` is neither a shipped name nor a file.
+        pydantic.ValidationError: an unknown key or a value out of range.
+    """
+    return PartFieldConfig.model_validate(_resolve(_read(name), depth=0))
+
+
+def _read(name: str | Path) -> dict:
+    if str(name) in config_names():
+        text = (files(__package__) / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise FileNotFoundError(f"no PartField configuration '{name}': shipped are {', '.join(config_names())}")
+    return yaml.safe_load(text) or {}
+
+
+def _resolve(tree: dict, depth: int) -> dict:
+    if not isinstance(tree, dict):
+        raise ValueError("a PartField configuration is a mapping with the keys model, loss, optim")
+    if "base" not in tree:
+        return tree
+    if depth > 8:
+        raise ValueError("configurations name each other as base in a circle")
+    base = _resolve(_read(tree["base"]), depth + 1)
+    return _merge(base, {k: v for k, v in tree.items() if k != "base"})
+
+
+def _merge(base: dict, over: dict) -> dict:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
