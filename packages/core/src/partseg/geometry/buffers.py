@@ -1,0 +1,209 @@
+"""What each pixel of a picture sees: faces or points, depth, normals.
+
+``rasterise`` (triangles) and ``rasterise_points`` (points, splats) fill :class:`Buffers`; ``buffer_normals`` and
+``depth_normals`` add surface normals. Pixel and depth conventions are those of :mod:`partseg.geometry.camera`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from partseg.geometry.camera import Camera
+
+
+class Buffers(NamedTuple):
+    """What each pixel sees.
+
+    Attributes:
+        face_id: (h, w) int32, number of the face or point, -1 where nothing is.
+        depth: (h, w) float32, distance along the viewing axis, inf where nothing is.
+        barycentric: (h, w, 3) float32, weights of the corners of the face (0 where nothing is); None for points.
+        camera: the camera.
+    """
+
+    face_id: Int[np.ndarray, "h w"]
+    depth: Float[np.ndarray, "h w"]
+    barycentric: Float[np.ndarray, "h w 3"] | None
+    camera: Camera
+
+
+def rasterise(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], camera: Camera, size: tuple[int, int] = (512, 512)
+) -> Buffers:
+    """Which face every pixel centre sees.
+
+    Args:
+        vertices: world positions. A face with a non-finite corner is left out.
+        faces: vertex indices; both sides are drawn, degenerate faces and parts behind the camera are not.
+        camera: the camera.
+        size: (height, width) in pixels.
+
+    Returns:
+        Buffers; all empty if there is no face. Faces at exactly the same depth: the lower number wins.
+
+    Raises:
+        ValueError: a face names a vertex that does not exist.
+    """
+    from partseg.geometry.raster import fill_triangles
+
+    vertices = np.asarray(vertices)
+    faces = np.ascontiguousarray(np.asarray(faces).reshape(-1, 3), np.int32)
+    if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
+        raise ValueError(f"a face names a vertex outside 0..{len(vertices) - 1}")
+    face_id, depth = _blank(size)
+    barycentric = np.zeros((*face_id.shape, 3), np.float32)
+    if len(faces):
+        corners = camera.homogeneous(vertices, size)
+        fill_triangles(corners, faces, float(camera.near_depth), face_id, depth, barycentric)
+    return Buffers(face_id, depth, barycentric, camera)
+
+
+def rasterise_points(
+    points: Float[np.ndarray, "n 3"], camera: Camera, size: tuple[int, int] = (512, 512), radius: float | None = None
+) -> Buffers:
+    """Which point every pixel sees, each point drawn as a ball of ``radius`` (at least about one pixel wide).
+
+    The depth is that of a surface blended through the visible balls, which is smooth enough for
+    :func:`depth_normals`. ``radius`` defaults to :func:`point_radius`. Non-finite points are left out.
+    """
+    from partseg.geometry.raster import fill_discs
+
+    face_id, depth = _blank(size)
+    points = np.asarray(points, np.float64).reshape(-1, 3)
+    if len(points):
+        front, depth = depth, np.zeros_like(depth)
+        radius = point_radius(points) if radius is None else float(radius)
+        centres = np.ascontiguousarray(camera.project(points, size))
+        focal = camera.focal(size[0])
+        with np.errstate(divide="ignore"):
+            ratio = np.full(len(points), focal) if camera.fov is None else focal / centres[:, 2]
+        fill_discs(centres, radius, ratio, float(camera.near_depth), face_id, front, depth, np.zeros_like(depth))
+        depth[face_id < 0] = np.inf
+    return Buffers(face_id, depth, None, camera)
+
+
+def point_radius(points: Float[np.ndarray, "n 3"]) -> float:
+    """Ball radius that closes the gaps of a surface sampled by points: from the distance to the sixth neighbour.
+
+    Looks at 2,000 points at most; 1 for fewer than two distinct points.
+    """
+    from scipy.spatial import cKDTree
+
+    points = np.asarray(points, np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    if len(points) < 2:
+        return 1.0
+    some = points[:: max(1, len(points) // 2000)]
+    distance = cKDTree(points).query(some, k=min(7, len(points)))[0][:, -1]
+    extent = float(np.ptp(points, axis=0).max())
+    return float(np.clip(1.05 * np.median(distance), 1e-3 * extent, 0.1 * extent)) or 1.0
+
+
+def corner_normals(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], crease: float = 38.0
+) -> Float[np.ndarray, "f 3 3"]:
+    """Shading normal of every face corner: smooth over gentle bends, flat across creases.
+
+    The area-weighted vertex normal is taken where it is within ``crease`` degrees of the face normal, the face
+    normal elsewhere (hard edges, inconsistent winding). Degenerate faces get zeros or the vertex normal. float32.
+    """
+    vertices, faces = np.asarray(vertices, np.float32), np.asarray(faces)
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    area = np.cross(b - a, c - a)
+    flat = _unit(area)
+    index = faces.T.reshape(-1)
+    sums = [np.bincount(index, np.tile(area[:, i], 3), minlength=len(vertices)) for i in range(3)]
+    smooth = _unit(np.stack(sums, axis=1).astype(np.float32))
+    corner = smooth[faces]
+    sharp = np.einsum("fcd,fd->fc", corner, flat) < np.cos(np.radians(crease))
+    return np.where(sharp[..., None], flat[:, None, :], corner)
+
+
+def buffer_normals(
+    buffers: Buffers,
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    corners: Float[np.ndarray, "f 3 3"] | None = None,
+) -> Float[np.ndarray, "h w 3"]:
+    """Unit normal per pixel in camera space, turned towards the viewer whatever the winding; 0 where empty.
+
+    Args:
+        buffers: from :func:`rasterise` of the same faces.
+        vertices, faces: the mesh.
+        corners: normals of the face corners (:func:`corner_normals`) for smooth shading; None for face normals.
+    """
+    out = np.zeros((*buffers.face_id.shape, 3), np.float32)
+    seen = buffers.face_id >= 0
+    if not seen.any():
+        return out
+    camera, vertices, faces = buffers.camera, np.asarray(vertices), np.asarray(faces)
+    face = buffers.face_id[seen]
+    visible = np.flatnonzero(np.bincount(face, minlength=len(faces)))
+    place = np.zeros(len(faces), np.int32)
+    place[visible] = np.arange(len(visible), dtype=np.int32)
+    place = place[face]
+    a, b, c = (camera.to_camera(vertices[faces[visible, i]]) for i in range(3))
+    flat = _unit(np.cross(b - a, c - a))
+    towards = np.array([0.0, 0.0, 1.0]) if camera.fov is None else -a
+    sign = np.where(np.einsum("fd,fd->f", flat, np.broadcast_to(towards, a.shape)) < 0, -1.0, 1.0)
+    if corners is None:
+        out[seen] = (flat * sign[:, None]).astype(np.float32)[place]
+        return out
+    turned = (np.asarray(corners)[visible] * sign[:, None, None]) @ camera.axes.T
+    turned = turned.astype(np.float32)
+    weights = buffers.barycentric[seen]
+    normal = weights[:, :1] * turned[place, 0]
+    normal += weights[:, 1:2] * turned[place, 1]
+    normal += weights[:, 2:] * turned[place, 2]
+    out[seen] = _unit(normal)
+    return out
+
+
+def depth_normals(buffers: Buffers, step: int = 2) -> Float[np.ndarray, "h w 3"]:
+    """Unit normal per pixel in camera space, estimated from differences of depth; 0 where empty.
+
+    Of the two neighbours ``step`` pixels away in each direction, the one of nearer depth is used, so that edges of
+    the shape do not bend the normals.
+    """
+    height, width = buffers.depth.shape
+    seen = buffers.face_id >= 0
+    focal = buffers.camera.focal(height)
+    depth = np.where(seen, buffers.depth, np.inf)
+    spread = depth / focal if buffers.camera.fov is not None else np.where(seen, np.float32(1 / focal), np.inf)
+    x = np.where(seen, (np.arange(width, dtype=np.float32) + 0.5 - 0.5 * width) * spread, 0)
+    y = np.where(seen, (0.5 * height - 0.5 - np.arange(height, dtype=np.float32))[:, None] * spread, 0)
+    place = np.stack([x, y, -depth], axis=-1).astype(np.float32)
+    tangents = []
+    for axis in (1, 0):
+        ahead, behind = np.full_like(place, np.inf), np.full_like(place, np.inf)
+        head, tail = [slice(None)] * 2, [slice(None)] * 2
+        head[axis], tail[axis] = slice(None, -step), slice(step, None)
+        with np.errstate(invalid="ignore"):
+            delta = place[tuple(tail)] - place[tuple(head)]
+        ahead[tuple(head)] = delta
+        behind[tuple(tail)] = delta
+        near_z, far_z = (np.nan_to_num(np.abs(d[..., 2]), nan=np.inf) for d in (ahead, behind))
+        tangent = np.where((near_z <= far_z)[..., None], ahead, behind)
+        lone = ~np.isfinite(tangent).all(axis=-1)
+        tangent[lone] = (1, 0, 0) if axis == 1 else (0, -1, 0)
+        tangents.append(tangent)
+    normal = _unit(np.cross(tangents[1], tangents[0]))
+    towards = np.array([0, 0, 1], np.float32) if buffers.camera.fov is None else -np.where(seen[..., None], place, 0)
+    sign = np.where((normal * towards).sum(axis=-1) < 0, np.float32(-1), np.float32(1))
+    return np.where(seen[..., None], normal * sign[..., None], 0).astype(np.float32)
+
+
+def _blank(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    height, width = (int(x) for x in size)
+    if height < 1 or width < 1:
+        raise ValueError(f"picture size {height} x {width}: both must be at least 1")
+    return np.full((height, width), -1, np.int32), np.full((height, width), np.inf, np.float32)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors of length 1; zero vectors stay zero."""
+    length = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
