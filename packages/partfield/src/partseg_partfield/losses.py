@@ -67,7 +67,7 @@ def contrastive_loss(
         fa, fb, fc = unit[proposals.anchor], unit[proposals.positive], unit[proposals.pool]
         cos_ab = (fa * fb).sum(dim=-1)
         cos_ac, cos_bc = fa @ fc.transpose(1, 2), fb @ fc.transpose(1, 2)
-        k, p, c = cos_ac.shape
+        k, p, _ = cos_ac.shape
 
         chosen = []
         if config.uniform.enabled:

@@ -80,7 +80,9 @@ class PartField(nn.Module):
         """Part features (float32, not normalised) at positions, from planes of `forward` or `planes_of`."""
         return query_planes(self.part_planes(planes).float(), points)
 
-    def signed_distance(self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
+    def signed_distance(
+        self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b m 3"]
+    ) -> Float[Tensor, "b m"]:
         """SDF prediction in (-1, 1) from planes of `forward`.
 
         Raises:

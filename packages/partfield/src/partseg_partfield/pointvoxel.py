@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ def scatter_mean(
     features: Float[Tensor, "b n c"], cell: Int[Tensor, "b n"], n_cells: int
 ) -> Float[Tensor, "b cells c"]:
     """Mean of the features that fall into each cell; empty cells are 0. Sums run in float32 whatever autocast says."""
-    b, n, c = features.shape
+    b, _, c = features.shape
     with torch.autocast(features.device.type, enabled=False):
         rows = (cell + n_cells * torch.arange(b, device=cell.device)[:, None]).reshape(-1)
         values = features.float().reshape(-1, c)
@@ -153,7 +155,7 @@ class LeanPointEncoder(nn.Module):
         self.resolution = block.resolution
         inputs = 8 if config.normals else 4  # position, one[, normal, is-known]
         self.down = nn.ModuleList(_Conv3dNorm(i, o) for i, o in zip((inputs + 3, *widths), widths, strict=False))
-        self.reduce = nn.ModuleList(nn.Conv3d(o, i, 1) for i, o in zip(widths, widths[1:], strict=False))
+        self.reduce = nn.ModuleList(nn.Conv3d(o, i, 1) for i, o in pairwise(widths))
         self.up = nn.ModuleList(_Conv3dNorm(w, w) for w in widths[:-1])
         self.point_mlp = nn.Sequential(
             nn.Linear(widths[0] + inputs, block.channels), nn.SiLU(), nn.Linear(block.channels, block.channels)

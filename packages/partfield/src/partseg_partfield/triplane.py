@@ -72,19 +72,29 @@ class CrossPlaneConv(nn.Module):
         self.plane_convs = nn.ModuleList(nn.Conv2d(3 * channels, channels, 1) for _ in range(3))
 
     def forward(self, x: Float[Tensor, "b 3 c h w"]) -> Float[Tensor, "b 3 d h w"]:
-        c = x.shape[2]
+        b, _, c, h, w = x.shape
         over_rows, over_columns = x.mean(dim=3), x.mean(dim=4)
         table = self.FOREIGN if self.foreign else self.RIGHT
-        results = []
+        own, by_column, by_row, column, row = [], [], [], [], []
         for plane, conv in enumerate(self.plane_convs):
-            along = [(over_rows if rows else over_columns)[:, source] for source, rows in table[plane]]
-            own, second, third = conv.weight[:, :, 0, 0].split(c, dim=1)
-            by_column, by_row = (third, second) if self.foreign and plane == 2 else (second, third)
-            # The profiles are one-dimensional: convolve them before, not after, laying them over the plane.
-            y = F.conv2d(x[:, plane], own[:, :, None, None], conv.bias)
-            y = y + F.conv1d(along[0], by_column[:, :, None])[:, :, None, :]
-            results.append(y + F.conv1d(along[1], by_row[:, :, None])[:, :, :, None])
-        return torch.stack(results, dim=1)
+            first, second, third = conv.weight[:, :, 0, 0].split(c, dim=1)
+            if self.foreign and plane == 2:
+                second, third = third, second
+            own.append(first)
+            by_column.append(second)
+            by_row.append(third)
+            (source, rows), (source_b, rows_b) = table[plane]
+            column.append((over_rows if rows else over_columns)[:, source])
+            row.append((over_rows if rows_b else over_columns)[:, source_b])
+        bias = torch.stack([conv.bias for conv in self.plane_convs])
+
+        # Channels last, and the profiles, which are one-dimensional, multiplied before they are laid over the plane.
+        pixels = x.permute(0, 1, 3, 4, 2).reshape(b, 3, h * w, c)
+        y = (pixels @ torch.stack(own).transpose(1, 2)).reshape(b, 3, h, w, c)
+        along_columns = torch.stack(column, dim=1).transpose(2, 3) @ torch.stack(by_column).transpose(1, 2)
+        along_rows = torch.stack(row, dim=1).transpose(2, 3) @ torch.stack(by_row).transpose(1, 2)
+        y = y + (along_columns + bias[:, None])[:, :, None, :, :] + along_rows[:, :, :, None, :]
+        return y.permute(0, 1, 4, 2, 3)
 
 
 class _PlaneBlock(nn.Module):
