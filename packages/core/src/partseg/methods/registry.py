@@ -50,6 +50,21 @@ BUILT_IN: dict[str, tuple[AnySpec, ...]] = {
             embedded=True,
         ),
     ),
+    "command": tuple(
+        CommandSpec(name=name, summary=summary, run=f"partseg.cli.{run}")
+        for name, summary, run in (
+            ("segment", "segment shape files into parts", "segment:main"),
+            ("methods", "list the installed methods", "listing:methods"),
+            ("datasets", "list the installed datasets", "listing:datasets"),
+            ("protocols", "list the installed evaluation protocols", "listing:protocols"),
+            ("doctor", "say what is installed, what is broken and how to mend it", "doctor:main"),
+            ("data", "look at the embedded procedural shapes, or write them to files", "data:main"),
+            ("fit", "train a method", "train:fit"),
+            ("validate", "evaluate a method on the validation split", "train:validate"),
+            ("test", "evaluate a method on the test split", "train:test"),
+            ("predict", "segment the shapes of a dataset", "train:predict"),
+        )
+    ),
 }
 
 
