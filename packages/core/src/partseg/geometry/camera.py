@@ -7,6 +7,7 @@ camera-space point is ``(x, y, -depth)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -216,3 +217,59 @@ def orbit_cameras(
     if poles:
         views += [(start, 90.0), (start, -90.0)]
     return [fit_camera(points, a, e, up=up, fov=fov, aspect=aspect, margin=margin) for a, e in views]
+
+
+def frame_views(
+    points: Float[np.ndarray, "n 3"],
+    views: Sequence[tuple[float, float]],
+    *,
+    up: str | tuple[float, float, float] = "y",
+    fov: float = 25.0,
+    width: int = 1600,
+    height: int = 540,
+    margin: float = 1.04,
+) -> tuple[list[Camera], list[tuple[int, int]]]:
+    """Cameras and tight picture sizes for several views side by side, all at the same scale.
+
+    Args:
+        points: what must be visible.
+        views: azimuth and elevation of each view, degrees.
+        up: up axis of the world.
+        fov: opening in degrees under which the whole shape would be seen; sets how strong the perspective is.
+        width: the pictures together are at most this wide.
+        height: none is higher than this.
+        margin: 1 touches the border.
+
+    Returns:
+        One perspective camera and one (height, width) in pixels for each view.
+    """
+    points = np.asarray(points, np.float64).reshape(-1, 3)
+    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(3), np.zeros(3))
+    middle = (low + high) / 2
+    radius = float(np.linalg.norm(high - low)) / 2
+    if not radius > 0:
+        radius, points = 1.0, middle + np.vstack([np.eye(3), -np.eye(3)])
+    distance = radius / np.sin(np.radians(fov) / 2)
+    frames = []
+    for azimuth, elevation in views:
+        axes = view_axes(azimuth, elevation, up)
+        local = (points - middle) @ axes.T
+        eye, slopes = np.array([0.0, 0.0, distance]), np.zeros(2)
+        for c in (0, 1):
+            # Fixed point of: the half opening that just holds all points, seen from where they are centred.
+            for _ in range(6):
+                above = (local[:, c] + slopes[c] * local[:, 2]).max()
+                below = (-local[:, c] + slopes[c] * local[:, 2]).max()
+                slopes[c] = (above + below) / (2 * distance)
+            eye[c] = (above - below) / 2
+        frames.append((axes, eye, np.maximum(slopes * margin, 0.02 * radius / distance)))
+    total = sum(2 * slopes[0] for _, _, slopes in frames)
+    scale = min(width / total, height / max(2 * slopes[1] for _, _, slopes in frames))
+    cameras, sizes = [], []
+    for axes, eye, slopes in frames:
+        size = tuple(max(1, int(2 * scale * slope)) for slope in (slopes[1], slopes[0]))
+        target = np.array([eye[0], eye[1], 0.0]) @ axes + middle
+        opening = 2 * np.degrees(np.arctan(size[0] / 2 / scale))
+        cameras.append(Camera(eye @ axes + middle, target, axes[1], float(opening)))
+        sizes.append(size)
+    return cameras, sizes
