@@ -76,8 +76,8 @@ def describe(spec: object) -> str:
 def _field(label: str, value: object) -> list[str]:
     head = f"{label + ':':<17}"
     if dataclasses.is_dataclass(value) and hasattr(value, "title"):
-        authors = textwrap.wrap(", ".join(value.authors), 100)
-        return [head + value.title, *(" " * 17 + line for line in [*authors, f"{value.venue} {value.year}, {value.url}"])]
+        below = [*textwrap.wrap(", ".join(value.authors), 100), f"{value.venue} {value.year}, {value.url}"]
+        return [head + value.title, *(" " * 17 + line for line in below)]
     if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
         rows = [f"{r.dataset}: {r.metric} {r.value:g} {r.unit} ({r.where})" for r in value]
         return [head + rows[0], *(" " * 17 + row for row in rows[1:])]
