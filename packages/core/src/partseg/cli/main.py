@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    if debug:  # for code that catches errors on the way, one input of many for example
+        os.environ["PARTSEG_DEBUG"] = "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         return _dispatch(arguments)

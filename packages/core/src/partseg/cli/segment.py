@@ -123,7 +123,8 @@ def plan(inputs: Sequence[str | Path], output: str | Path) -> list[tuple[Path, P
     """Which file goes into which folder: (input file, output folder) pairs, each folder once.
 
     Args:
-        inputs: files, folders (searched for shape files at every depth) and patterns that the shell did not expand.
+        inputs: files, folders (searched for shape files at every depth, except for suffixes that mostly are something
+            else, such as .txt, and for earlier results in `output`) and patterns that the shell did not expand.
         output: the folder that will hold one folder an input, named after the file; a second file of the same name gets
             "-2", and so on, in the order given.
 
@@ -133,7 +134,7 @@ def plan(inputs: Sequence[str | Path], output: str | Path) -> list[tuple[Path, P
     """
     files: dict[Path, Path] = {}
     for item in inputs:
-        for path in _expand(str(item)):
+        for path in _expand(str(item), Path(output)):
             files.setdefault(path.resolve(), path)
     taken: set[str] = set()
     jobs = []
@@ -174,14 +175,20 @@ def _load(name: str, weights: str | None, device: str, seed: int) -> object:
     return method
 
 
-def _expand(item: str) -> Iterator[Path]:
+# Suffixes of shapes that mostly are something else: read when named, not when a folder is searched.
+_AMBIGUOUS = (".txt", ".csv", ".npy", ".npz")
+
+
+def _expand(item: str, output: Path) -> Iterator[Path]:
     from partseg.geometry.io import SUFFIXES
 
     path = Path(item).expanduser()
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        wanted = sorted(set(SUFFIXES) - set(_AMBIGUOUS))
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in wanted and file.is_file())
+        found = [file for file in found if not file.resolve().is_relative_to(output.resolve())]
         if not found:
-            raise InputError(path, "holds no shape files", f"they end in {', '.join(sorted(SUFFIXES))}")
+            raise InputError(path, "holds no shape files", f"they end in {' '.join(wanted)}")
         yield from found
     elif not path.exists() and glob.has_magic(item):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))

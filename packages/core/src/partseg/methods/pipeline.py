@@ -60,10 +60,10 @@ def segment_file(
 ) -> Result:
     """Segment one shape file and write its results into a folder, all of them or none.
 
-    Written are `parts.glb` (a named node a part, nested as the part tree), `labels.npy` (int64, one label a face or point
-    in the order of the file, -1 for faces that gave no triangle), `tree.json` (PartNet-style) and `parts.png`; with levels
-    also `labels_<k>.npy` for each, and with `tree` also `segmentation.npz`, from which any other number of parts can be
-    cut without computing anything again: `Segmentation.load(...).at(12)`.
+    Written are `parts.glb` (a named node a part, nested as the part tree), `labels.npy` (int64, one label a face or
+    point in the order of the file, -1 for faces that gave no triangle), `tree.json` (PartNet-style) and `parts.png`;
+    with levels also `labels_<k>.npy` for each, and with `tree` also `segmentation.npz`, from which any other number of
+    parts can be cut without computing anything again: `Segmentation.load(...).at(12)`.
 
     Args:
         path: a mesh, point cloud or splat file.
@@ -148,9 +148,10 @@ def _write(seg: Segmentation, folder: Path, levels: Sequence[int], tree: bool, p
     if tree:
         seg.save(folder / FULL_TREE)
     if picture:
-        from partseg.parts.picture import save_picture
+        from partseg.parts.picture import part_picture
 
-        save_picture(seg, folder / PICTURE)
+        rows = {f"{k} parts": seg.tree.cut(k) for k in sorted(set(levels))} if levels else seg.labels
+        part_picture(seg.shape, rows, folder / PICTURE, title=seg.shape.name)
 
 
 def _publish(aside: Path, folder: Path, names: tuple[str, ...]) -> None:

@@ -189,7 +189,9 @@ def find_method(name: str) -> MethodSpec:
 _VERBS = {"segmenter": "segment", "embedder": "embed", "interactive": "start", "proposer": "propose"}
 
 
-def load_method(name: str, weights: str | Path | None = None, *, device: str | None = None) -> Any:
+def load_method(
+    name: str, weights: str | Path | None = None, *, device: str | None = None, seed: int | None = None
+) -> Any:
     """Load a method, ready to use.
 
     Args:
@@ -197,6 +199,7 @@ def load_method(name: str, weights: str | Path | None = None, *, device: str | N
         weights: the name of weights that ship with the method, a folder written by `save_pretrained`, a Lightning
             checkpoint (.ckpt), or a hub id ("owner/name"); None for those that the method loads by default.
         device: "cpu", "cuda", "cuda:1", …; None leaves it on the CPU.
+        seed: for methods that sample; None leaves the method's own, a method that does not sample ignores it.
 
     Returns:
         An object with the capabilities that its spec names (see `partseg.methods.capabilities`), in evaluation mode.
@@ -218,6 +221,8 @@ def load_method(name: str, weights: str | Path | None = None, *, device: str | N
         method = cls()
     if device is not None and hasattr(method, "to"):
         method = method.to(device)
+    if seed is not None and hasattr(method, "seed"):
+        method.seed = seed
     if hasattr(method, "eval"):
         method.eval()
     return method
