@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from partseg.methods import configs
+from partseg_partfield.spec import SPEC
 
 PositiveWidth = Annotated[int, Field(ge=1, le=8192)]
 GridSize = Annotated[int, Field(ge=2, le=1024)]
@@ -84,8 +86,6 @@ class ModelConfig(_Strict):
                 raise ValueError("the lean head fuses planes and tokens: skip_mlp cannot be off")
         if self.official_oddities and (self.trunk != "released" or self.normals):
             raise ValueError("official_oddities belong to the released trunk without normals")
-        if self.trunk == "released" and self.skip_mlp and not self.unet_widths and not self.plane_channels:
-            raise ValueError("skip_mlp needs planes")
         return self
 
     @property
@@ -104,7 +104,10 @@ class ProposalConfig(_Strict):
     """Where part proposals come from."""
 
     labels: bool = Field(default=True, description="Masks of the 3D part labels, every hierarchy level.")
-    images: bool = Field(default=False, description="2D image masks carried by the batch as extra label levels.")
+    images: bool = Field(
+        default=False,
+        description="2D image masks: label levels named 'image…', -1 on points that the image does not see.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> ProposalConfig:
@@ -128,8 +131,11 @@ class LossConfig(_Strict):
 
     masks: int = Field(default=32, ge=1, le=4096, description="K: part proposals per batch of shapes.")
     pairs: int = Field(default=64, ge=1, le=4096, description="Positive pairs per proposal.")
+    points: int = Field(
+        default=4096, ge=2, le=10**7, description="At most this many points per shape take part, drawn anew each step."
+    )
     pool: int = Field(
-        default=2048, ge=1, le=65536, description="Complement points per proposal from which negatives are chosen."
+        default=1024, ge=1, le=65536, description="Complement points per proposal from which negatives are chosen."
     )
     uniform: NegativeConfig = Field(default=NegativeConfig(power=0.0), description="Uniform negatives.")
     near: NegativeConfig = Field(default=NegativeConfig(power=2.0), description="Negatives near the anchor in space.")
@@ -162,6 +168,7 @@ class OptimConfig(_Strict):
     warmup_steps: int = Field(default=200, ge=0, le=10**7, description="Steps of linear warm-up.")
     final_fraction: float = Field(default=0.02, ge=0.0, le=1.0, description="Rate at the end over the peak rate.")
     ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0, description="Moving average of the weights; 0 is off.")
+    compile: bool = Field(default=False, description="Compile the network with torch.compile when training starts.")
     normal_dropout: float = Field(
         default=0.15, ge=0.0, le=1.0, description="Share of training shapes whose normals are hidden."
     )
@@ -179,48 +186,12 @@ class PartFieldConfig(_Strict):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-def config_names() -> tuple[str, ...]:
-    """Names of the configurations that ship with the package, sorted."""
-    folder = files(__package__) / "configs"
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-
-
-def load_config(name: str | Path) -> PartFieldConfig:
-    """Read a shipped configuration by name or a YAML file by path.
-
-    A file may hold `base: <shipped name>`; its other entries then override the base, key by key.
+def load_config(name: str | Path | None = None) -> PartFieldConfig:
+    """A shipped configuration by name (None: the default), or a YAML file, which may name a shipped one as `base`.
 
     Raises:
-        FileNotFoundError: `name` is neither a shipped name nor a file.
+        partseg.errors.UnknownNameError: `name` is neither a shipped name nor a file.
+        partseg.errors.InputError: the file is not a YAML mapping, or names bases in a circle.
         pydantic.ValidationError: an unknown key or a value out of range.
     """
-    return PartFieldConfig.model_validate(_resolve(_read(name), depth=0))
-
-
-def _read(name: str | Path) -> dict:
-    if str(name) in config_names():
-        text = (files(__package__) / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
-    elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise FileNotFoundError(f"no PartField configuration '{name}': shipped are {', '.join(config_names())}")
-    return yaml.safe_load(text) or {}
-
-
-def _resolve(tree: dict, depth: int) -> dict:
-    if not isinstance(tree, dict):
-        raise ValueError("a PartField configuration is a mapping with the keys model, loss, optim")
-    if "base" not in tree:
-        return tree
-    if depth > 8:
-        raise ValueError("configurations name each other as base in a circle")
-    base = _resolve(_read(tree["base"]), depth + 1)
-    return _merge(base, {k: v for k, v in tree.items() if k != "base"})
-
-
-def _merge(base: dict, over: dict) -> dict:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+    return PartFieldConfig.model_validate(configs.load_config(SPEC, name))

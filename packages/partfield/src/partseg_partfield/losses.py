@@ -88,9 +88,7 @@ def contrastive_loss(
         return loss, {"accuracy": accuracy, "margin": margin}
 
 
-def sdf_loss(
-    prediction: Float[Tensor, "b m"], distance: Float[Tensor, "b m"], truncation: float
-) -> Float[Tensor, ""]:
+def sdf_loss(prediction: Float[Tensor, "b m"], distance: Float[Tensor, "b m"], truncation: float) -> Float[Tensor, ""]:
     """L1 between the prediction and the signed distance clamped to +-truncation and divided by it.
 
     Entries that are NaN (no distance known there) do not count; with none known the loss is a zero with gradients.

@@ -47,9 +47,7 @@ class Transformer(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            _Layer(config.width, config.heads, config.mlp_ratio) for _ in range(config.layers)
-        )
+        self.layers = nn.ModuleList(_Layer(config.width, config.heads, config.mlp_ratio) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
 
     def forward(self, x: Float[Tensor, "b t c"]) -> Float[Tensor, "b t c"]:
