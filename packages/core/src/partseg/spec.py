@@ -130,6 +130,7 @@ class MethodSpec(_Named):
         needs: what a dataset must offer for the method to be trained and tested on it.
         configs: named configs, name -> file inside a package as ``"package:folder/file.yaml"``.
         default_config: the config used when none is named.
+        training: config name -> settings of Lightning's Trainer that belong to it (`max_steps`, …).
         weights: weights that ship, name -> folder inside a package as ``"package:folder"``; empty when none do.
         default_weights: the name of those that are loaded when none are named.
         trainable: False for methods that only cluster or match.
@@ -144,6 +145,7 @@ class MethodSpec(_Named):
     needs: tuple[Feature, ...] = ()
     configs: Mapping[str, str] = field(default_factory=dict)
     default_config: str | None = None
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
     default_weights: str | None = None
     trainable: bool = True

@@ -34,7 +34,7 @@ _OBJAVERSE_TINY = {
 SPEC = MethodSpec(
     name="partfield",
     summary="a learned feature field whose Ward tree gives parts at every granularity; small weights included",
-    method="partseg_partfield.module:PartField",
+    method="partseg_partfield.module:PartFieldModule",
     license="MIT",
     paper=Paper(
         title="PartField: Learning 3D Feature Fields for Part Segmentation and Beyond",
@@ -55,6 +55,10 @@ SPEC = MethodSpec(
     needs=("levels",),
     configs={name: f"partseg_partfield:configs/{name}.yaml" for name in _CONFIGS},
     default_config="small",
+    training={
+        "tiny": {"max_steps": 200, "gradient_clip_val": 1.0},
+        "small": {"max_steps": 30_000, "gradient_clip_val": 1.0},
+    },
     weights={"small": "partseg_partfield:weights/small"},
     default_weights="small",
     published=tuple(

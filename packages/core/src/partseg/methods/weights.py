@@ -6,6 +6,7 @@ Weights are a folder with `model.safetensors` and `config.json`. A Lightning che
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -99,7 +100,9 @@ def write(folder: str | Path, state: dict[str, torch.Tensor], config: dict[str, 
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
     with write_aside(folder / TENSORS) as aside:
         save_file(tensors, aside)
-    write_text(folder / CONFIG, json.dumps({"format": FORMAT, **card, "config": config}, indent=2) + "\n")
+        digest = hashlib.sha256(aside.read_bytes()).hexdigest()
+    data = {"format": FORMAT, **card, "sha256": digest, "config": config}
+    write_text(folder / CONFIG, json.dumps(data, indent=2) + "\n")
     return folder
 
 

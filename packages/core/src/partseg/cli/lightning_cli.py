@@ -1,0 +1,45 @@
+"""Lightning's command line for this project's methods and datasets (imports torch; `partseg.cli.train` does not)."""
+
+from __future__ import annotations
+
+import warnings
+
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from partseg.cli.train import check_classes
+from partseg.data.datamodule import PartDataModule
+from partseg.methods.method import Method
+
+
+class PartsegCLI(LightningCLI):
+    """Any `Method` on any `PartDataModule`; impossible pairs are refused before anything is built.
+
+    Args:
+        args: subcommand and arguments, already resolved by `partseg.cli.train.resolve`.
+    """
+
+    def __init__(self, args: list[str]) -> None:
+        with warnings.catch_warnings():
+            # we pass the command line itself, with names resolved: what this warns of is meant
+            warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+            super().__init__(
+                model_class=Method,
+                datamodule_class=PartDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                seed_everything_default=0,
+                args=args,
+                save_config_kwargs={"overwrite": True},
+                parser_kwargs={verb: {"prog": f"partseg {verb}"} for verb in ("fit", "validate", "test", "predict")},
+            )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Nothing beyond Lightning's own; methods bring their options in their config."""
+
+    def before_instantiate_classes(self) -> None:
+        """Check that the method can be used with the data."""
+        config = self.config[self.config["subcommand"]]
+        model, data = config.get("model"), config.get("data")
+        if model is not None and data is not None:
+            check_classes(str(model["class_path"]), str(data["class_path"]))
