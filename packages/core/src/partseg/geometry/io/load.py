@@ -46,7 +46,7 @@ def load_shape(path: str | Path, *, kind: Kind | None = None) -> Shape:
     """Reads a mesh, a point cloud or Gaussian splats from a file.
 
     The format is that of the suffix, unless the first bytes belong to another known format. Elements (triangles,
-    points, splats) come in the order of the file; positions are those of the file with the transforms of its scene applied.
+    points, splats) come in the order of the file; positions are those of the file, the transforms of its scene applied.
 
     Args:
         path: OBJ, PLY, OFF, STL, GLB, glTF, XYZ/TXT/PTS/CSV, NPY, NPZ, ``.splat`` or ``.spz``.

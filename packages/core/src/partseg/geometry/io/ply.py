@@ -10,7 +10,7 @@ from jaxtyping import Int
 from partseg.errors import InputError
 from partseg.geometry.io.assemble import cloud_shape, color_bytes, mesh_shape
 from partseg.geometry.io.ply_elements import List, read_elements
-from partseg.geometry.io.polygons import triangulate
+from partseg.geometry.io.polygons import strip_triangles, triangulate
 from partseg.geometry.io.splats import is_packed, is_splats, packed_splats, splat_colors
 from partseg.geometry.io.textures import ImageStore
 from partseg.geometry.shape import Appearance, Shape
@@ -81,23 +81,6 @@ def _faces(elements: dict) -> tuple[Int[np.ndarray, " c"], Int[np.ndarray, " p"]
         corners = strip_triangles(index.values.astype(np.int64), index.sizes).reshape(-1)
         return corners, np.full(len(corners) // 3, 3), {}
     return np.zeros(0, np.int64), np.zeros(0, np.int64), {}
-
-
-def strip_triangles(values: Int[np.ndarray, " c"], sizes: Int[np.ndarray, " s"]) -> Int[np.ndarray, "f 3"]:
-    """Triangles of strips laid end to end; a -1 inside a strip starts another. Repeated vertices only join: dropped."""
-    if len(values) < 3:
-        return np.zeros((0, 3), np.int64)
-    begins = np.zeros(len(values) + 1, dtype=bool)
-    begins[np.cumsum(sizes) - sizes] = True
-    begins[1:][values < 0] = True
-    begins = begins[: len(values)]
-    position = np.arange(len(values))
-    since = position - np.maximum.accumulate(np.where(begins, position, 0))
-    a, b, c = values[:-2], values[1:-1], values[2:]
-    whole = (since[:-2] + 2 == since[2:]) & (a >= 0) & (b >= 0) & (c >= 0)
-    whole &= (a != b) & (b != c) & (c != a)
-    odd = since[:-2] % 2 == 1  # every other triangle of a strip is wound the other way
-    return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[whole]
 
 
 def _appearance(path, comments, vertex, face, faces, triangles, polygon, sizes) -> Appearance | None:

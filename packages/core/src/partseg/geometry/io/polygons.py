@@ -74,3 +74,20 @@ def _gather(vertices, corners, first, sizes, chosen):
     inside = (index >= 0) & (index < len(vertices))
     positions = np.where(inside[:, None], vertices[np.where(inside, index, 0)], np.nan)
     return positions - positions[offsets[:-1]][owner], offsets
+
+
+def strip_triangles(values: Int[np.ndarray, " c"], sizes: Int[np.ndarray, " s"]) -> Int[np.ndarray, "f 3"]:
+    """Triangles of strips laid end to end; a -1 inside a strip starts another. Repeated vertices only join: dropped."""
+    if len(values) < 3:
+        return np.zeros((0, 3), np.int64)
+    begins = np.zeros(len(values) + 1, dtype=bool)
+    begins[np.cumsum(sizes) - sizes] = True
+    begins[1:][values < 0] = True
+    begins = begins[: len(values)]
+    position = np.arange(len(values))
+    since = position - np.maximum.accumulate(np.where(begins, position, 0))
+    a, b, c = values[:-2], values[1:-1], values[2:]
+    whole = (since[:-2] + 2 == since[2:]) & (a >= 0) & (b >= 0) & (c >= 0)
+    whole &= (a != b) & (b != c) & (c != a)
+    odd = since[:-2] % 2 == 1  # every other triangle of a strip is wound the other way
+    return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[whole]
