@@ -44,12 +44,12 @@ class ModelConfig(_Strict):
         default=(PointBlock(channels=32, resolution=32),), min_length=1, description="Point-voxel blocks, in sequence."
     )
     voxel_widths: tuple[PositiveWidth, ...] = Field(
-        default=(16, 32, 64),
+        default=(16, 32, 64, 96),
         description="Lean trunk: widths of the 3D hourglass, finest first; each level halves the voxel resolution.",
     )
     plane_resolution: GridSize = Field(default=96, description="Pixels along each side of a plane.")
     unet_widths: tuple[PositiveWidth, ...] = Field(
-        default=(24, 48, 96), description="Plane U-Net widths, finest first; empty switches the U-Net off."
+        default=(32, 64, 96), description="Plane U-Net widths, finest first; empty switches the U-Net off."
     )
     cross_plane: bool = Field(default=True, description="Mean profiles of the other two planes inside U-Net blocks.")
     width: PositiveWidth = Field(default=192, description="Token width of the transformer.")
