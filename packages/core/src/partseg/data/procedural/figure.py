@@ -50,8 +50,11 @@ def bent(points: Float[np.ndarray, "m 3"], n: int) -> Float[np.ndarray, "n 3"]:
 
 
 def walk(
-    start: Float[np.ndarray, " 3"], direction: Float[np.ndarray, " 3"], axis: Float[np.ndarray, " 3"],
-    step: float, bends: Float[np.ndarray, " m"],
+    start: Float[np.ndarray, " 3"],
+    direction: Float[np.ndarray, " 3"],
+    axis: Float[np.ndarray, " 3"],
+    step: float,
+    bends: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, "m_plus_1 3"]:
     """Points of a path of equal steps that turns by ``bends`` (degrees) about ``axis`` before each step."""
     points, direction = [np.asarray(start, float)], unit(direction)
@@ -205,9 +208,7 @@ class Body:
     paths: list[Path]
 
 
-def vertex_normals(
-    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "v 3"]:
+def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
     """Area-weighted unit normals of vertices (zero where a vertex has no face of positive area)."""
     corner = vertices[faces]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
@@ -240,7 +241,10 @@ def warp(rng: np.random.Generator, vertices: Float[np.ndarray, "v 3"], strength:
 
 
 def bumps(
-    rng: np.random.Generator, vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], amplitude: float,
+    rng: np.random.Generator,
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    amplitude: float,
     frequency: float,
 ) -> Float[np.ndarray, "v 3"]:
     """Displace along normals by a sum of sine waves: skin detail of about ``amplitude`` times the extent."""

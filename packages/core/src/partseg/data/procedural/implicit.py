@@ -345,9 +345,7 @@ def compact(
     return vertices[used], number[faces].astype(np.int32)
 
 
-def largest_component(
-    faces: Int[np.ndarray, "f 3"], n_vertices: int
-) -> Bool[np.ndarray, " f"]:
+def largest_component(faces: Int[np.ndarray, "f 3"], n_vertices: int) -> Bool[np.ndarray, " f"]:
     """Mask of the faces of the component (joined by shared vertices) with most faces."""
     if len(faces) == 0:
         return np.zeros(0, bool)

@@ -26,8 +26,15 @@ BREEDS: dict[str, tuple[float, ...]] = {
 
 
 def add_leg(
-    fig: Figure, name: str, top: np.ndarray, length: float, radius: float, angles: tuple[float, float, float], out: float,
-    foot: str, split: bool,
+    fig: Figure,
+    name: str,
+    top: np.ndarray,
+    length: float,
+    radius: float,
+    angles: tuple[float, float, float],
+    out: float,
+    foot: str,
+    split: bool,
 ) -> None:
     """A leg of two segments and a foot; ``angles`` are hip, knee and ankle swing in degrees (positive: forward)."""
     frame = turn(X, -angles[0]) @ turn(Z, out)
@@ -35,7 +42,14 @@ def add_leg(
     frame = turn(X, -angles[1]) @ frame
     ankle = knee - frame @ (Y * length * 0.4)
     upper, lower = ("upper leg", "lower leg") if split else ("leg", "leg")
-    fig.limb((name, upper), [top, top + 0.45 * (knee - top), knee], np.array([1.75, 1.35, 0.85]) * radius, blend=0.5, flat=0.75, normal=X)
+    fig.limb(
+        (name, upper),
+        [top, top + 0.45 * (knee - top), knee],
+        np.array([1.75, 1.35, 0.85]) * radius,
+        blend=0.5,
+        flat=0.75,
+        normal=X,
+    )
     fig.limb((name, lower), [knee, ankle], np.array([0.85, 0.55]) * radius, blend=0.1, bulge=0.08)
     frame = turn(X, -angles[2]) @ frame
     end = ankle - frame @ (Y * length * 0.1)
@@ -45,18 +59,33 @@ def add_leg(
     elif foot == "pillar":
         fig.limb(part, [ankle, end], np.array([0.75, 1.15]) * radius, blend=0.1)
     else:
-        fig.limb(part, [end, end + Z * radius * 0.6, end + Z * radius * 1.35], np.array([0.7, 0.78, 0.6]) * radius, blend=0.3, flat=0.75, normal=Y)
+        fig.limb(
+            part,
+            [end, end + Z * radius * 0.6, end + Z * radius * 1.35],
+            np.array([0.7, 0.78, 0.6]) * radius,
+            blend=0.3,
+            flat=0.75,
+            normal=Y,
+        )
 
 
-def add_ears(fig: Figure, prefix: tuple[str, ...], at: np.ndarray, nod: np.ndarray, size: float, half: float, droop: bool) -> None:
+def add_ears(
+    fig: Figure, prefix: tuple[str, ...], at: np.ndarray, nod: np.ndarray, size: float, half: float, droop: bool
+) -> None:
     """Two flattened ears at ``at`` ± ``half`` across."""
     rng = fig.rng
     up = unit([rng.uniform(0.9, 1.4), -0.5, -0.1]) if droop else unit([rng.uniform(0.2, 0.9), 1, -0.3])
     fat = rng.uniform(0.3, 0.42) if not droop else 0.42
     for name, s in SIDES:
         base, axis = at + nod @ (X * s * half), nod @ (up * np.array([s, 1, 1]))
-        fig.limb((*prefix, f"ear@{name}"), [base, base + axis * size * 0.5, base + axis * size], np.array([0.6, 1, 0.4]) * size * fat, flat=0.4,
-                 normal=nod @ unit([s * -0.5, 0.2, 1]), blend=0.4)
+        fig.limb(
+            (*prefix, f"ear@{name}"),
+            [base, base + axis * size * 0.5, base + axis * size],
+            np.array([0.6, 1, 0.4]) * size * fat,
+            flat=0.4,
+            normal=nod @ unit([s * -0.5, 0.2, 1]),
+            blend=0.4,
+        )
 
 
 def quadruped(rng: np.random.Generator) -> Figure:
@@ -67,7 +96,9 @@ def quadruped(rng: np.random.Generator) -> Figure:
     leg, high, wide, neck, lift, neck_r, head, snout, ear, tail, tail_r = np.array(BREEDS[breed]) * spread
     if rng.random() < 0.2:  # nobody's breed: a mixture of two
         other = np.array(BREEDS[str(rng.choice(list(BREEDS)))])
-        leg, high, neck, head, ear, tail = (0.5 * a + 0.5 * other[i] for i, a in ((0, leg), (1, high), (3, neck), (6, head), (8, ear), (9, tail)))
+        leg, high, neck, head, ear, tail = (
+            0.5 * a + 0.5 * other[i] for i, a in ((0, leg), (1, high), (3, neck), (6, head), (8, ear), (9, tail))
+        )
     wide = min(wide, 1.15)
     long = rng.uniform(0.36, 0.46)
     sit = breed in ("dog", "cat", "bear", "rabbit") and rng.random() < 0.25
@@ -102,31 +133,70 @@ def quadruped(rng: np.random.Generator) -> Figure:
     fig.limb(("head", "skull"), [skull], max(r, neck_r * 1.02), blend=0.5, flat=0.9, normal=X)
     nose = ("head", "snout") if rng.random() < 0.6 else ("head", "skull")
     blunt = 0.8 if breed in ("pig", "cow", "elephant") else rng.uniform(0.45, 0.65)
-    fig.limb(nose, [skull + level @ np.array([0, -0.1 * r, r * 0.35]), face], [r * 0.78, r * blunt], blend=0.5, flat=0.88, normal=X)
+    fig.limb(
+        nose,
+        [skull + level @ np.array([0, -0.1 * r, r * 0.35]), face],
+        [r * 0.78, r * blunt],
+        blend=0.5,
+        flat=0.88,
+        normal=X,
+    )
     if rng.random() < 0.3:
-        fig.limb(nose, [skull + level @ np.array([0, -0.55 * r, r * 0.3]), face - level @ np.array([0, 0.45 * r, r * 0.3])], [r * 0.4, r * 0.26], blend=0.3)
+        fig.limb(
+            nose,
+            [skull + level @ np.array([0, -0.55 * r, r * 0.3]), face - level @ np.array([0, 0.45 * r, r * 0.3])],
+            [r * 0.4, r * 0.26],
+            blend=0.3,
+        )
     if breed == "elephant":
         swing = rng.uniform(-14, 10, 7) + np.linspace(4, -8, 7)
         trunk = walk(face, level @ turn(X, 55) @ Z, X, leg * 0.14, swing)
         fig.limb(("head", "trunk"), trunk, np.linspace(0.55, 0.28, 8) * r, blend=0.5)
         for name, s in SIDES:
             at = face + level @ np.array([s * r * 0.55, -0.1 * r, -0.1 * r])
-            fig.limb(("head", f"tusk@{name}"), walk(at, level @ unit([s * 0.25, -0.5, 1]), X, 0.07, [-12, -14, -14]), [0.03, 0.026, 0.02, 0.01])
+            fig.limb(
+                ("head", f"tusk@{name}"),
+                walk(at, level @ unit([s * 0.25, -0.5, 1]), X, 0.07, [-12, -14, -14]),
+                [0.03, 0.026, 0.02, 0.01],
+            )
     if ear > 0.02:
         flop = breed == "elephant" or (breed in ("dog", "pig", "rabbit", "cow") and rng.random() < 0.4)
-        add_ears(fig, ("head",), skull + level @ np.array([0, r * 0.75, -r * 0.3]), level, ear * rng.uniform(1, 1.4), r * 0.6, flop)
-    if breed in ("cow", "deer") and rng.random() < 0.7 or rng.random() < 0.06:
+        add_ears(
+            fig,
+            ("head",),
+            skull + level @ np.array([0, r * 0.75, -r * 0.3]),
+            level,
+            ear * rng.uniform(1, 1.4),
+            r * 0.6,
+            flop,
+        )
+    if (breed in ("cow", "deer") and rng.random() < 0.7) or rng.random() < 0.06:
         size = head * rng.uniform(0.4, 1.2)
         for name, s in SIDES:
             at = skull + level @ np.array([s * r * 0.4, r * 0.85, -r * 0.1])
-            path = bent([at, at + level @ np.array([s * 0.5, 0.5, 0]) * size, at + level @ np.array([s * rng.uniform(0.3, 0.7), 1.1, rng.uniform(-0.3, 0.3)]) * size], 5)
+            path = bent(
+                [
+                    at,
+                    at + level @ np.array([s * 0.5, 0.5, 0]) * size,
+                    at + level @ np.array([s * rng.uniform(0.3, 0.7), 1.1, rng.uniform(-0.3, 0.3)]) * size,
+                ],
+                5,
+            )
             fig.limb(("head", f"horn@{name}"), path, np.linspace(0.17, 0.05, 5) * r, blend=0.2)
             if breed == "deer" and rng.random() < 0.8:
                 for t in (1, 2, 3):
-                    fig.limb(("head", f"horn@{name}"), [path[t], path[t] + level @ unit([s * -0.2, 0.6, 0.8]) * size * 0.35], [0.1 * r, 0.04 * r])
+                    fig.limb(
+                        ("head", f"horn@{name}"),
+                        [path[t], path[t] + level @ unit([s * -0.2, 0.6, 0.8]) * size * 0.35],
+                        [0.1 * r, 0.04 * r],
+                    )
 
-    foot = {"elephant": "pillar", "horse": "hoof", "cow": "hoof", "deer": "hoof", "giraffe": "hoof", "pig": "hoof"}.get(breed, "paw")
-    radius = {"elephant": 0.09, "cow": 0.06, "bear": 0.075, "pig": 0.055, "horse": 0.055, "giraffe": 0.055}.get(breed, 0.05) * rng.uniform(0.85, 1.15)
+    foot = {"elephant": "pillar", "horse": "hoof", "cow": "hoof", "deer": "hoof", "giraffe": "hoof", "pig": "hoof"}.get(
+        breed, "paw"
+    )
+    radius = {"elephant": 0.09, "cow": 0.06, "bear": 0.075, "pig": 0.055, "horse": 0.055, "giraffe": 0.055}.get(
+        breed, 0.05
+    ) * rng.uniform(0.85, 1.15)
     split = rng.random() < 0.75
     gait = rng.choice(["stand", "walk", "gallop"], p=[0.45, 0.4, 0.15])
     stride = {"stand": 4, "walk": 20, "gallop": 45}[str(gait)]
@@ -134,10 +204,14 @@ def quadruped(rng: np.random.Generator) -> Figure:
     low = breed == "lizard"
     for i, (end, name) in enumerate(((chest, "front"), (hips, "hind"))):
         for j, (side, s) in enumerate(SIDES):
-            swing = stride * np.sin(phase + np.pi * (i + j) + (0.6 * i if gait == "gallop" else 0)) + rng.normal(scale=3)
+            swing = stride * np.sin(phase + np.pi * (i + j) + (0.6 * i if gait == "gallop" else 0)) + rng.normal(
+                scale=3
+            )
             bend = rng.uniform(0, 15) + (0.5 * stride if rng.random() < 0.4 else 0)
             top = end + np.array([s * high * wide * 0.62, -high * 0.15, (-0.2 if i == 0 else 0.25) * high])
-            angles = (swing - bend * 0.4, bend * 0.8, 0.0) if i == 0 else (swing + bend * 0.8 + 8, -bend * 1.4 - 16, 8.0)
+            angles = (
+                (swing - bend * 0.4, bend * 0.8, 0.0) if i == 0 else (swing + bend * 0.8 + 8, -bend * 1.4 - 16, 8.0)
+            )
             reach = leg + 0.15 * high
             if sit and i == 1:
                 angles = (75 + rng.normal(scale=6), -rng.uniform(100, 120), 40.0)
@@ -152,7 +226,13 @@ def quadruped(rng: np.random.Generator) -> Figure:
                 leg_name = f"{name} leg@{side}"
                 fig.limb((leg_name, "upper leg"), [top, knee], [0.045, 0.034])
                 fig.limb((leg_name, "lower leg"), [knee, wrist], [0.034, 0.026], blend=0.1)
-                fig.limb((leg_name, "foot"), [wrist, wrist + np.array([s * 0.03, 0, 0.06])], [0.03, 0.034], flat=0.5, normal=Y)
+                fig.limb(
+                    (leg_name, "foot"),
+                    [wrist, wrist + np.array([s * 0.03, 0, 0.06])],
+                    [0.03, 0.034],
+                    flat=0.5,
+                    normal=Y,
+                )
             else:
                 fat = 1.15 if i == 1 else 1.0
                 add_leg(fig, f"{name} leg@{side}", top, reach, radius * fat, angles, out, foot, split)
@@ -161,8 +241,18 @@ def quadruped(rng: np.random.Generator) -> Figure:
     hang = rng.choice([-60, -25, 15, 60], p=[0.35, 0.25, 0.25, 0.15]) * (0.3 if low else 1)
     back = turn(X, hang) @ (tilt @ -Z)
     curl = rng.normal(scale=8) * np.ones(steps)
-    path = walk(hips + tilt @ np.array([0, high * 0.35, -high * 0.55]), back, turn(Z, rng.normal(scale=40 if not low else 90)) @ X, tail / steps, curl)
-    thick = np.linspace(1.3, 0.6, steps + 1) if rng.random() < 0.7 else np.interp(np.linspace(0, 1, steps + 1), [0, 0.5, 1], [0.8, 2.0, 0.8])
+    path = walk(
+        hips + tilt @ np.array([0, high * 0.35, -high * 0.55]),
+        back,
+        turn(Z, rng.normal(scale=40 if not low else 90)) @ X,
+        tail / steps,
+        curl,
+    )
+    thick = (
+        np.linspace(1.3, 0.6, steps + 1)
+        if rng.random() < 0.7
+        else np.interp(np.linspace(0, 1, steps + 1), [0, 0.5, 1], [0.8, 2.0, 0.8])
+    )
     fig.limb("tail", path, max(tail_r, 0.018) * thick * rng.uniform(1, 1.4), blend=0.8)
     return fig
 
@@ -174,10 +264,22 @@ def dinosaur(rng: np.random.Generator) -> Figure:
     fat = rng.uniform(0.15, 0.21)
     pitch = turn(X, -rng.uniform(5, 45) if biped else rng.normal(scale=5))
     hips, chest = pitch @ (Z * -0.2), pitch @ (Z * 0.2)
-    fig.limb("body", bent([hips, np.array([0, rng.uniform(-0.02, 0.03), 0]), chest], 6), fat * np.array([0.9, 1, 1.02, 0.98, 0.86, 0.72]), flat=rng.uniform(0.75, 1), normal=X)
+    fig.limb(
+        "body",
+        bent([hips, np.array([0, rng.uniform(-0.02, 0.03), 0]), chest], 6),
+        fat * np.array([0.9, 1, 1.02, 0.98, 0.86, 0.72]),
+        flat=rng.uniform(0.75, 1),
+        normal=X,
+    )
     long = rng.uniform(0.12, 0.22) if biped else rng.uniform(0.35, 0.75)
     rise = -rng.uniform(35, 75) if biped else -rng.uniform(20, 70)
-    neck = walk(chest + pitch @ np.array([0, 0.02, 0.03]), turn(X, rise) @ turn(Y, rng.normal(scale=12)) @ Z, X, long / 5, rng.uniform(0, 14) * np.ones(5) * (1 if biped else rng.uniform(-0.5, 1)))
+    neck = walk(
+        chest + pitch @ np.array([0, 0.02, 0.03]),
+        turn(X, rise) @ turn(Y, rng.normal(scale=12)) @ Z,
+        X,
+        long / 5,
+        rng.uniform(0, 14) * np.ones(5) * (1 if biped else rng.uniform(-0.5, 1)),
+    )
     end_r = fat * (rng.uniform(0.38, 0.5) if biped else rng.uniform(0.24, 0.34))
     fig.limb(("head", "neck"), neck, np.linspace(fat * 0.62, end_r, 6), blend=0.6)
     r = end_r * (rng.uniform(1.25, 1.7) if biped else rng.uniform(1.1, 1.5))
@@ -187,10 +289,21 @@ def dinosaur(rng: np.random.Generator) -> Figure:
     tip = at + nod @ np.array([0, -0.1 * r, r * rng.uniform(1.4, 2.2)])
     fig.limb(("head", "skull"), [at, tip], [r * 0.8, r * 0.5], blend=0.5, flat=0.85, normal=X)
     if biped:
-        fig.limb(("head", "jaw"), [at - nod @ (Y * 0.5 * r), at + nod @ np.array([0, -r * rng.uniform(0.7, 1.1), r * 1.7])], [r * 0.5, r * 0.28], blend=0.2)
+        fig.limb(
+            ("head", "jaw"),
+            [at - nod @ (Y * 0.5 * r), at + nod @ np.array([0, -r * rng.uniform(0.7, 1.1), r * 1.7])],
+            [r * 0.5, r * 0.28],
+            blend=0.2,
+        )
     steps = 9
     curve = rng.normal(scale=5) * np.ones(steps) + np.linspace(-6, 6, steps)
-    path = walk(hips - pitch @ (Z * fat * 0.3), turn(X, rng.uniform(-20, 12)) @ turn(Y, rng.normal(scale=15)) @ -Z, turn(Z, rng.normal(scale=50)) @ X, rng.uniform(0.5, 0.9) / steps, curve)
+    path = walk(
+        hips - pitch @ (Z * fat * 0.3),
+        turn(X, rng.uniform(-20, 12)) @ turn(Y, rng.normal(scale=15)) @ -Z,
+        turn(Z, rng.normal(scale=50)) @ X,
+        rng.uniform(0.5, 0.9) / steps,
+        curve,
+    )
     fig.limb("tail", path, np.linspace(fat * 0.62, 0.018, steps + 1), blend=0.6)
     for i, (end, name) in enumerate(((chest, "front"), (hips, "hind"))):
         for side, s in SIDES:
@@ -205,12 +318,33 @@ def dinosaur(rng: np.random.Generator) -> Figure:
                 fig.limb((arm, "hand"), [wrist, wrist + np.array([0, -0.03, 0.035])], [0.03, 0.02], blend=0.2)
                 continue
             stride = rng.normal(scale=18)
-            angles = (stride + rng.uniform(15, 40), -rng.uniform(40, 70), rng.uniform(20, 35)) if biped else (stride, -rng.uniform(0, 15), 0.0)
-            add_leg(fig, f"{name} leg@{side}" if not biped else f"leg@{side}", top, rng.uniform(0.42, 0.5) if biped else rng.uniform(0.32, 0.42), rng.uniform(0.06, 0.075), angles, s * rng.uniform(0, 8), "paw" if biped else "pillar", True)
+            angles = (
+                (stride + rng.uniform(15, 40), -rng.uniform(40, 70), rng.uniform(20, 35))
+                if biped
+                else (stride, -rng.uniform(0, 15), 0.0)
+            )
+            add_leg(
+                fig,
+                f"{name} leg@{side}" if not biped else f"leg@{side}",
+                top,
+                rng.uniform(0.42, 0.5) if biped else rng.uniform(0.32, 0.42),
+                rng.uniform(0.06, 0.075),
+                angles,
+                s * rng.uniform(0, 8),
+                "paw" if biped else "pillar",
+                True,
+            )
     if rng.random() < 0.25:  # plates along the back
         for k, t in enumerate(np.linspace(-0.9, 0.9, int(rng.integers(5, 9)))):
             at = pitch @ np.array([0, fat * 0.85, 0.22 * t])
-            fig.limb(("back plates", f"plate@{k}"), [at, at + Y * fat * (0.75 - 0.4 * abs(t))], [0.05, 0.015], flat=0.25, normal=X, blend=0.2)
+            fig.limb(
+                ("back plates", f"plate@{k}"),
+                [at, at + Y * fat * (0.75 - 0.4 * abs(t))],
+                [0.05, 0.015],
+                flat=0.25,
+                normal=X,
+                blend=0.2,
+            )
     return fig
 
 
@@ -221,10 +355,22 @@ def bird(rng: np.random.Generator) -> Figure:
     fat, long = rng.uniform(0.1, 0.16), rng.uniform(0.18, 0.28)
     pitch = turn(X, rng.normal(scale=7) if flying else -rng.uniform(5, 55))
     tail_at, chest = pitch @ (Z * -long), pitch @ (Z * long * 0.55)
-    fig.limb("body", bent([tail_at, pitch @ np.array([0, -0.015, 0]), chest], 5), fat * np.array([0.45, 0.82, 1.0, 1.0, 0.72]), flat=rng.uniform(0.85, 1), normal=X)
+    fig.limb(
+        "body",
+        bent([tail_at, pitch @ np.array([0, -0.015, 0]), chest], 5),
+        fat * np.array([0.45, 0.82, 1.0, 1.0, 0.72]),
+        flat=rng.uniform(0.85, 1),
+        normal=X,
+    )
     neck_long = rng.choice([0.02, rng.uniform(0.1, 0.4)], p=[0.55, 0.45])
     rise = turn(X, -rng.uniform(0, 35) if flying else -rng.uniform(35, 75)) @ turn(Y, rng.normal(scale=10))
-    neck = walk(chest + pitch @ (Y * 0.02), rise @ Z, X, (neck_long + fat * 0.6) / 5, rng.normal(scale=6) + np.linspace(-8, 8, 5) * rng.uniform(0, 2))
+    neck = walk(
+        chest + pitch @ (Y * 0.02),
+        rise @ Z,
+        X,
+        (neck_long + fat * 0.6) / 5,
+        rng.normal(scale=6) + np.linspace(-8, 8, 5) * rng.uniform(0, 2),
+    )
     r = rng.uniform(0.055, 0.085) if neck_long < 0.05 else rng.uniform(0.04, 0.06)
     fig.limb(("head", "neck"), neck, np.linspace(fat * 0.6, r * 0.75, 6), blend=0.7)
     look = turn(Y, rng.normal(scale=18)) @ turn(X, rng.uniform(-5, 20))
@@ -232,9 +378,22 @@ def bird(rng: np.random.Generator) -> Figure:
     fig.limb(("head", "skull"), [at], r, blend=0.3)
     beak = r * rng.choice([rng.uniform(0.5, 1.0), rng.uniform(1.2, 3.0)], p=[0.6, 0.4])
     wide = rng.random() < 0.2
-    fig.limb(("head", "beak"), [at + look @ (Z * r * 0.7), at + look @ np.array([0, -0.1 * r, r * 0.8 + beak])], [r * 0.45, r * (0.36 if wide else 0.12)], flat=0.5 if wide else 1, normal=Y, blend=0.15)
+    fig.limb(
+        ("head", "beak"),
+        [at + look @ (Z * r * 0.7), at + look @ np.array([0, -0.1 * r, r * 0.8 + beak])],
+        [r * 0.45, r * (0.36 if wide else 0.12)],
+        flat=0.5 if wide else 1,
+        normal=Y,
+        blend=0.15,
+    )
     if rng.random() < 0.12:
-        fig.limb(("head", "crest"), [at + look @ (Y * r * 0.8), at + look @ np.array([0, 1.6 * r, -0.6 * r])], [r * 0.35, r * 0.12], flat=0.4, normal=X)
+        fig.limb(
+            ("head", "crest"),
+            [at + look @ (Y * r * 0.8), at + look @ np.array([0, 1.6 * r, -0.6 * r])],
+            [r * 0.35, r * 0.12],
+            flat=0.4,
+            normal=X,
+        )
     span = rng.uniform(0.35, 0.65)
     split = rng.random() < 0.35
     chord, thin = span * rng.uniform(0.16, 0.3), rng.uniform(0.1, 0.16)
@@ -254,17 +413,47 @@ def bird(rng: np.random.Generator) -> Figure:
             inner, outer = ((wing, "inner wing"), (wing, "outer wing")) if split else (wing, wing)
             back = -Z * chord * 0.45
             fig.limb(inner, [joint, elbow], [chord * 0.5, chord * 0.52], flat=thin, normal=up, blend=0.8)
-            fig.limb(inner, [joint + back, elbow + back], [chord * 0.48, chord * 0.5], flat=thin * 0.8, normal=up, blend=0.5)
-            fig.limb(outer, [elbow, elbow + 0.55 * (tip - elbow), tip], [chord * 0.52, chord * 0.45, chord * 0.14], flat=thin * 0.9, normal=up, blend=0.1)
-            fig.limb(outer, [elbow + back, elbow + back + 0.6 * (tip - elbow), tip + back * 0.6], [chord * 0.5, chord * 0.4, chord * 0.12], flat=thin * 0.75, normal=up, blend=0.3)
+            fig.limb(
+                inner, [joint + back, elbow + back], [chord * 0.48, chord * 0.5], flat=thin * 0.8, normal=up, blend=0.5
+            )
+            fig.limb(
+                outer,
+                [elbow, elbow + 0.55 * (tip - elbow), tip],
+                [chord * 0.52, chord * 0.45, chord * 0.14],
+                flat=thin * 0.9,
+                normal=up,
+                blend=0.1,
+            )
+            fig.limb(
+                outer,
+                [elbow + back, elbow + back + 0.6 * (tip - elbow), tip + back * 0.6],
+                [chord * 0.5, chord * 0.4, chord * 0.12],
+                flat=thin * 0.75,
+                normal=up,
+                blend=0.3,
+            )
         else:
             end = pitch @ np.array([s * fat * 0.55, fat * 0.25, -long * rng.uniform(1.0, 1.35)])
             mid = pitch @ np.array([s * fat * 0.85, fat * 0.15, -long * 0.2])
-            fig.limb(wing, bent([joint, mid, end], 5), np.array([0.5, 0.8, 0.75, 0.5, 0.2]) * fat, flat=0.35, normal=pitch @ unit([s, 0.25, -0.2]), blend=0.1)
+            fig.limb(
+                wing,
+                bent([joint, mid, end], 5),
+                np.array([0.5, 0.8, 0.75, 0.5, 0.2]) * fat,
+                flat=0.35,
+                normal=pitch @ unit([s, 0.25, -0.2]),
+                blend=0.1,
+            )
     fan = rng.uniform(0.5, 1.4)
     for k, t in enumerate(np.linspace(-0.4, 0.4, 3)):
         d = pitch @ turn(X, rng.normal(scale=3)) @ unit([t * fan, 0.02, -1])
-        fig.limb("tail", [tail_at + pitch @ (Z * 0.02), tail_at + d * rng.uniform(0.16, 0.3)], [0.04, 0.05 + 0.02 * fan], flat=0.25, normal=pitch @ Y, blend=0.5 if k == 0 else 0.2)
+        fig.limb(
+            "tail",
+            [tail_at + pitch @ (Z * 0.02), tail_at + d * rng.uniform(0.16, 0.3)],
+            [0.04, 0.05 + 0.02 * fan],
+            flat=0.25,
+            normal=pitch @ Y,
+            blend=0.5 if k == 0 else 0.2,
+        )
     if not flying or rng.random() < 0.3:
         reach = rng.choice([rng.uniform(0.08, 0.14), rng.uniform(0.25, 0.45)], p=[0.65, 0.35])
         for name, s in SIDES:
@@ -292,7 +481,9 @@ def fish(rng: np.random.Generator) -> Figure:
     vertical = kind == "dolphin"
     side = bow * np.sin(3.5 * t + wave) * (0.3 + t)
     spine = np.stack([0 * t if vertical else side, side if vertical else 0 * t, 0.5 - t], 1)
-    profile = np.interp(t, [0, 0.08, 0.22, 0.42, 0.7, 0.9, 1.0], [0.35, 0.62, 0.92, 1.0, 0.62, 0.28, 0.2 + 0.1 * rng.random()])
+    profile = np.interp(
+        t, [0, 0.08, 0.22, 0.42, 0.7, 0.9, 1.0], [0.35, 0.62, 0.92, 1.0, 0.62, 0.28, 0.2 + 0.1 * rng.random()]
+    )
     if kind == "fish":
         profile = profile ** rng.uniform(0.7, 1.2)
     radii = high * profile
@@ -304,15 +495,38 @@ def fish(rng: np.random.Generator) -> Figure:
     if kind == "dolphin":
         fig.limb(("body", "snout"), [nose, nose + np.array([0, -0.015, 0.09])], [0.035, 0.022], blend=0.6)
     elif kind == "shark":
-        fig.limb(("body", "head") if head else ("body", "trunk"), [nose, nose + np.array([0, 0.01, 0.06])], [high * 0.32, high * 0.15], blend=0.5, flat=0.8, normal=Y)
+        fig.limb(
+            ("body", "head") if head else ("body", "trunk"),
+            [nose, nose + np.array([0, 0.01, 0.06])],
+            [high * 0.32, high * 0.15],
+            blend=0.5,
+            flat=0.8,
+            normal=Y,
+        )
 
-    def fin(path: str | tuple[str, ...], root: np.ndarray, along: np.ndarray, tip: np.ndarray, chord: float, normal: np.ndarray, blend: float = 0.3) -> None:
+    def fin(
+        path: str | tuple[str, ...],
+        root: np.ndarray,
+        along: np.ndarray,
+        tip: np.ndarray,
+        chord: float,
+        normal: np.ndarray,
+        blend: float = 0.3,
+    ) -> None:
         """A blade from the root line ``root`` ± ``along`` to ``tip``."""
         thin = rng.uniform(0.1, 0.16)
         for a in np.linspace(-0.6, 0.6, 3):
             start = root + along * a * chord
             end = tip + along * a * chord * 0.35
-            fig.limb(path, [start, 0.5 * (start + end), end], np.array([0.42, 0.34, 0.16]) * chord, flat=thin, normal=normal, blend=blend, inner=0.2)
+            fig.limb(
+                path,
+                [start, 0.5 * (start + end), end],
+                np.array([0.42, 0.34, 0.16]) * chord,
+                flat=thin,
+                normal=normal,
+                blend=blend,
+                inner=0.2,
+            )
 
     end = spine[-1]
     back = unit(spine[-1] - spine[-2])
@@ -326,7 +540,14 @@ def fish(rng: np.random.Generator) -> Figure:
         path = bent([root, root + d * size * 0.55, root + unit(d + 0.5 * back) * size * rng.uniform(0.95, 1.15)], n)
         lobe = ("tail fin", f"lobe@{'upper' if s > 0 else 'lower'}") if split else ("tail fin",)
         fig.limb(lobe, path, np.linspace(0.3, 0.1, n) * size, flat=0.2, normal=Y if vertical else X, blend=0.3)
-        fig.limb(lobe, path + back * 0.12 * size, np.linspace(0.28, 0.08, n) * size, flat=0.18, normal=Y if vertical else X, blend=0.3)
+        fig.limb(
+            lobe,
+            path + back * 0.12 * size,
+            np.linspace(0.28, 0.08, n) * size,
+            flat=0.18,
+            normal=Y if vertical else X,
+            blend=0.3,
+        )
     at = int(rng.integers(3, 5))
     chord = rng.uniform(0.06, 0.11)
     tall = rng.uniform(0.08, 0.16)
@@ -353,5 +574,10 @@ def fish(rng: np.random.Generator) -> Figure:
             fin(f"pelvic fin@{name}", root, Z, root + d * 0.08, 0.04, unit(np.cross(d, Z)))
     if kind == "fish" and rng.random() < 0.35:
         for name, s in SIDES:
-            fig.limb(("body", f"eye@{name}"), [spine[1] + np.array([s * radii[1] * wide * 0.85, 0.25 * radii[1], 0])], 0.022, blend=0.1)
+            fig.limb(
+                ("body", f"eye@{name}"),
+                [spine[1] + np.array([s * radii[1] * wide * 0.85, 0.25 * radii[1], 0])],
+                0.022,
+                blend=0.1,
+            )
     return fig

@@ -23,8 +23,17 @@ def arm_pose(rng: np.random.Generator, mood: str) -> tuple[float, float, float, 
 
 
 def add_fingers(
-    fig: Figure, prefix: tuple[str, ...], wrist: np.ndarray, frame: np.ndarray, size: float, side: float,
-    *, phalanges: bool = False, spread: float | None = None, curl: float | None = None, merge: bool = False,
+    fig: Figure,
+    prefix: tuple[str, ...],
+    wrist: np.ndarray,
+    frame: np.ndarray,
+    size: float,
+    side: float,
+    *,
+    phalanges: bool = False,
+    spread: float | None = None,
+    curl: float | None = None,
+    merge: bool = False,
     count: int = 4,
 ) -> None:
     """A palm and its fingers. Columns of ``frame``: across (towards the thumb, times ``side``), along, out of the palm.
@@ -44,10 +53,18 @@ def add_fingers(
     fig.limb(
         palm,
         np.vstack([np.stack([wrist + along * size * 0.04 + fan * 0.6 * r, knuckles + r]).reshape(2, 3) for r in rows]),
-        np.tile([size * 0.11 / flat * 0.55, thick * 1.15 / flat * 0.6], 4), flat=flat, normal=out, inner=0.4, blend=0.5,
+        np.tile([size * 0.11 / flat * 0.55, thick * 1.15 / flat * 0.6], 4),
+        flat=flat,
+        normal=out,
+        inner=0.4,
+        blend=0.5,
     )
     spread = rng.uniform(4, 26) if spread is None else spread
-    curl = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 35), rng.uniform(20, 60)], p=[0.45, 0.35, 0.2]) if curl is None else curl
+    curl = (
+        rng.choice([rng.uniform(-5, 12), rng.uniform(5, 35), rng.uniform(20, 60)], p=[0.45, 0.35, 0.2])
+        if curl is None
+        else curl
+    )
     lengths = {4: [0.37, 0.47, 0.52, 0.47], 3: [0.42, 0.5, 0.46]}[count]
     names = {4: ["little", "ring", "middle", "index"], 3: ["little", "middle", "index"]}[count]
     for i, name in enumerate(names):
@@ -59,20 +76,41 @@ def add_fingers(
         if not merge and rng.random() < 0.06:
             bend = rng.uniform(60, 95)
         add_finger(
-            fig, prefix if merge else (*prefix, f"finger@{name}"), base, heading, hinge, size * lengths[i] * rng.uniform(0.92, 1.08),
-            thick * rng.uniform(0.92, 1.05), bend, 3 if phalanges else 0,
+            fig,
+            prefix if merge else (*prefix, f"finger@{name}"),
+            base,
+            heading,
+            hinge,
+            size * lengths[i] * rng.uniform(0.92, 1.08),
+            thick * rng.uniform(0.92, 1.05),
+            bend,
+            3 if phalanges else 0,
         )
     base = wrist + along * size * 0.14 + across * width * 0.36
     heading = unit(along * rng.uniform(0.75, 1.1) + across * rng.uniform(0.55, 1.1) + out * rng.uniform(0.0, 0.55))
     add_finger(
-        fig, prefix if merge else (*prefix, "thumb"), base, heading, unit(np.cross(heading, out - 0.6 * across)), size * rng.uniform(0.46, 0.54),
-        thick * rng.uniform(1.1, 1.25), rng.uniform(0, 22), 2 if phalanges else 0,
+        fig,
+        prefix if merge else (*prefix, "thumb"),
+        base,
+        heading,
+        unit(np.cross(heading, out - 0.6 * across)),
+        size * rng.uniform(0.46, 0.54),
+        thick * rng.uniform(1.1, 1.25),
+        rng.uniform(0, 22),
+        2 if phalanges else 0,
     )
 
 
 def add_finger(
-    fig: Figure, path: tuple[str, ...], base: np.ndarray, heading: np.ndarray, hinge: np.ndarray, length: float,
-    radius: float, bend: float, parts: int,
+    fig: Figure,
+    path: tuple[str, ...],
+    base: np.ndarray,
+    heading: np.ndarray,
+    hinge: np.ndarray,
+    length: float,
+    radius: float,
+    bend: float,
+    parts: int,
 ) -> None:
     """Three bones that curl about ``hinge`` by ``bend`` degrees each; ``parts`` phalanges become parts of their own."""
     points, steps = [base], np.array([0.44, 0.31, 0.25]) * length
@@ -87,7 +125,9 @@ def add_finger(
         fig.limb(name, points[a : b + 1], radii[a : b + 1], blend=0.35 if j == 0 else 0.05, bulge=0.03)
 
 
-def add_head(fig: Figure, prefix: tuple[str, ...], neck: np.ndarray, frame: np.ndarray, size: float, *, detail: float) -> None:
+def add_head(
+    fig: Figure, prefix: tuple[str, ...], neck: np.ndarray, frame: np.ndarray, size: float, *, detail: float
+) -> None:
     """A human head above ``neck``; ``size`` is its height, ``detail`` (0..1) how much of a face it gets."""
     rng = fig.rng
     across, up, front = frame.T
@@ -97,23 +137,41 @@ def add_head(fig: Figure, prefix: tuple[str, ...], neck: np.ndarray, frame: np.n
     narrow = rng.uniform(0.72, 0.9)
     fig.limb(skull, [centre + up * 0.14 * r - front * 0.1 * r], 0.86 * r, flat=narrow / 0.86, normal=across, blend=0.25)
     fig.limb(
-        skull, [centre - up * 0.1 * r + front * 0.12 * r, centre - up * 0.62 * r + front * 0.3 * r],
-        [0.62 * r, rng.uniform(0.26, 0.4) * r], blend=0.5,
+        skull,
+        [centre - up * 0.1 * r + front * 0.12 * r, centre - up * 0.62 * r + front * 0.3 * r],
+        [0.62 * r, rng.uniform(0.26, 0.4) * r],
+        blend=0.5,
     )
     nose = centre + front * 0.78 * r - up * 0.08 * r
     path = (*prefix, "nose") if detail > 0.75 else skull
     if detail > 0.2:
-        fig.limb(path, [nose + up * 0.16 * r, nose - up * 0.16 * r + front * rng.uniform(0.08, 0.2) * r], [0.06 * r, rng.uniform(0.1, 0.15) * r], blend=0.6)
+        fig.limb(
+            path,
+            [nose + up * 0.16 * r, nose - up * 0.16 * r + front * rng.uniform(0.08, 0.2) * r],
+            [0.06 * r, rng.uniform(0.1, 0.15) * r],
+            blend=0.6,
+        )
     if detail > 0.35:
         for name, s in SIDES:
             ear = centre + across * s * narrow * 0.92 * r - front * 0.08 * r
             path = (*prefix, f"ear@{name}") if detail > 0.6 else skull
-            fig.limb(path, [ear - up * 0.13 * r, ear + up * 0.14 * r + across * s * 0.05 * r], [0.12 * r, 0.17 * r], flat=0.4,
-                     normal=unit(across + s * front * 0.5), blend=0.4)
+            fig.limb(
+                path,
+                [ear - up * 0.13 * r, ear + up * 0.14 * r + across * s * 0.05 * r],
+                [0.12 * r, 0.17 * r],
+                flat=0.4,
+                normal=unit(across + s * front * 0.5),
+                blend=0.4,
+            )
     if detail > 0.6:
         for _, s in SIDES:
             brow = centre + front * 0.62 * r + up * 0.14 * r
-            fig.limb(skull, [brow + across * s * 0.12 * r, brow + across * s * 0.42 * r - front * 0.1 * r], 0.09 * r, blend=0.8)
+            fig.limb(
+                skull,
+                [brow + across * s * 0.12 * r, brow + across * s * 0.42 * r - front * 0.1 * r],
+                0.09 * r,
+                blend=0.8,
+            )
         lips = centre + front * 0.62 * r - up * 0.5 * r
         fig.limb(skull, [lips - across * 0.15 * r, lips + across * 0.15 * r], 0.07 * r, blend=0.8)
     if rng.random() < (0.55 if detail > 0.5 else 0.3):
@@ -122,7 +180,14 @@ def add_head(fig: Figure, prefix: tuple[str, ...], neck: np.ndarray, frame: np.n
         points = [centre + up * 0.28 * r - front * 0.16 * r, centre - up * 0.05 * r - front * 0.36 * r]
         if drop:
             points.append(centre - up * drop * r - front * 0.45 * r)
-        fig.limb(hair, points, [0.84 * r, 0.72 * r, 0.4 * r][: len(points)], flat=min(1.0, narrow + 0.08), normal=across, blend=0.05)
+        fig.limb(
+            hair,
+            points,
+            [0.84 * r, 0.72 * r, 0.4 * r][: len(points)],
+            flat=min(1.0, narrow + 0.08),
+            normal=across,
+            blend=0.05,
+        )
 
 
 def human(rng: np.random.Generator) -> Figure:
@@ -133,8 +198,12 @@ def human(rng: np.random.Generator) -> Figure:
     stout = np.exp(rng.normal(scale=0.16)) * rng.choice([1, 1, 1.35])
     legs, trunk = rng.uniform(0.44, 0.52) * (0.75 if cartoon else 1), rng.uniform(0.28, 0.33)
     fine_hands = rng.random() < 0.5
-    mood = rng.choice(["T", "A", "rest", "walk", "run", "sit", "up", "front"], p=[0.14, 0.2, 0.15, 0.16, 0.1, 0.1, 0.08, 0.07])
-    lean = turn(X, {"run": rng.uniform(5, 25), "sit": rng.uniform(-8, 12)}.get(mood, rng.normal(scale=5))) @ turn(Z, rng.normal(scale=4))
+    mood = rng.choice(
+        ["T", "A", "rest", "walk", "run", "sit", "up", "front"], p=[0.14, 0.2, 0.15, 0.16, 0.1, 0.1, 0.08, 0.07]
+    )
+    lean = turn(X, {"run": rng.uniform(5, 25), "sit": rng.uniform(-8, 12)}.get(mood, rng.normal(scale=5))) @ turn(
+        Z, rng.normal(scale=4)
+    )
     chest_turn = lean @ turn(Y, rng.normal(scale=9))
     hip = np.zeros(3)
     waist, chest = hip + lean @ (Y * trunk * 0.32), hip + lean @ (Y * trunk * 0.62)
@@ -144,17 +213,52 @@ def human(rng: np.random.Generator) -> Figure:
     front = chest_turn @ Z
     broad, wide = rng.uniform(0.095, 0.125), rng.uniform(0.05, 0.065) * (1 + 0.3 * (stout - 1))
     belly = stout * rng.uniform(0.065, 0.085)
-    fig.limb(("torso", "lower torso"), [hip - wide * 0.55 * X - Y * 0.01, hip + wide * 0.55 * X - Y * 0.01], stout * 0.074, flat=depth * 1.1, normal=lean @ Z)
-    fig.limb(("torso", "lower torso"), [hip + Y * 0.02, waist], [stout * 0.085, belly], flat=depth, normal=lean @ Z, blend=0.5)
-    fig.limb(("torso", "upper torso"), [waist + 0.2 * (chest - waist), chest, shoulders - 0.02 * Y], [belly * 1.02, stout * 0.093, 0.07], flat=depth, normal=front, blend=0.4)
+    fig.limb(
+        ("torso", "lower torso"),
+        [hip - wide * 0.55 * X - Y * 0.01, hip + wide * 0.55 * X - Y * 0.01],
+        stout * 0.074,
+        flat=depth * 1.1,
+        normal=lean @ Z,
+    )
+    fig.limb(
+        ("torso", "lower torso"),
+        [hip + Y * 0.02, waist],
+        [stout * 0.085, belly],
+        flat=depth,
+        normal=lean @ Z,
+        blend=0.5,
+    )
+    fig.limb(
+        ("torso", "upper torso"),
+        [waist + 0.2 * (chest - waist), chest, shoulders - 0.02 * Y],
+        [belly * 1.02, stout * 0.093, 0.07],
+        flat=depth,
+        normal=front,
+        blend=0.4,
+    )
     bar = chest_turn @ X
-    fig.limb(("torso", "upper torso"), [shoulders - bar * broad * 0.78, shoulders + bar * broad * 0.78], 0.037 * np.sqrt(stout), blend=0.9)
+    fig.limb(
+        ("torso", "upper torso"),
+        [shoulders - bar * broad * 0.78, shoulders + bar * broad * 0.78],
+        0.037 * np.sqrt(stout),
+        blend=0.9,
+    )
     if rng.random() < 0.3:
         for _, s in SIDES:
-            fig.limb(("torso", "upper torso"), [chest + bar * s * 0.045 + front * depth * 0.07 * stout], rng.uniform(0.032, 0.05), blend=0.6)
+            fig.limb(
+                ("torso", "upper torso"),
+                [chest + bar * s * 0.045 + front * depth * 0.07 * stout],
+                rng.uniform(0.032, 0.05),
+                blend=0.6,
+            )
     nod = chest_turn @ turn(X, rng.normal(scale=9)) @ turn(Y, rng.normal(scale=18))
     chin = neck + nod @ (Y * trunk * rng.uniform(0.1, 0.16) + Z * 0.012)
-    fig.limb(("head", "neck"), [shoulders, chin + nod @ (Y * head * 0.15)], [0.034 * np.sqrt(stout), 0.028 * np.sqrt(stout)], blend=0.6)
+    fig.limb(
+        ("head", "neck"),
+        [shoulders, chin + nod @ (Y * head * 0.15)],
+        [0.034 * np.sqrt(stout), 0.028 * np.sqrt(stout)],
+        blend=0.6,
+    )
     add_head(fig, ("head", "head"), chin, nod, head, detail=rng.choice([0.1, 0.4, 0.45, 0.7], p=[0.2, 0.3, 0.3, 0.2]))
     thin = np.sqrt(stout) * rng.uniform(0.85, 1.15)
     both = arm_pose(rng, mood)
@@ -178,16 +282,31 @@ def human(rng: np.random.Generator) -> Figure:
             add_fingers(fig, (arm, "hand"), wrist, axes, hand * 1.15, 1.0, spread=rng.uniform(5, 20))
         else:
             along, thumb = axes[:, 1], axes[:, 0]
-            fig.limb((arm, "hand"), [wrist + along * 0.02, wrist + along * hand * 0.55, wrist + along * hand], [0.02 * thin, 0.033, 0.018], flat=0.5, normal=axes[:, 2], blend=0.5)
+            fig.limb(
+                (arm, "hand"),
+                [wrist + along * 0.02, wrist + along * hand * 0.55, wrist + along * hand],
+                [0.02 * thin, 0.033, 0.018],
+                flat=0.5,
+                normal=axes[:, 2],
+                blend=0.5,
+            )
             if rng.random() < 0.8:
-                fig.limb((arm, "hand"), [wrist + along * hand * 0.25, wrist + along * hand * 0.6 + thumb * hand * 0.38], [0.013, 0.01], blend=0.6)
+                fig.limb(
+                    (arm, "hand"),
+                    [wrist + along * hand * 0.25, wrist + along * hand * 0.6 + thumb * hand * 0.38],
+                    [0.013, 0.01],
+                    blend=0.6,
+                )
     for name, s in SIDES:
         if mood == "sit":
             flex, knee, out = rng.uniform(70, 100), rng.uniform(60, 105), rng.uniform(2, 22)
         elif mood in ("walk", "run"):
             big = 1.0 if mood == "walk" else 1.8
             flex = -s * big * rng.uniform(8, 28)
-            knee, out = (rng.uniform(2, 20) if flex > 0 and mood == "walk" else big * rng.uniform(10, 45)), rng.uniform(0, 6)
+            knee, out = (
+                (rng.uniform(2, 20) if flex > 0 and mood == "walk" else big * rng.uniform(10, 45)),
+                rng.uniform(0, 6),
+            )
         else:
             flex, knee, out = rng.normal(scale=5), abs(rng.normal(scale=6)), rng.uniform(1, 16)
         frame = turn(X, -flex) @ turn(Z, s * out) @ turn(Y, s * rng.uniform(0, 20))
@@ -197,10 +316,22 @@ def human(rng: np.random.Generator) -> Figure:
         ankle = knee_at - lower @ (Y * legs * 0.48)
         leg = f"leg@{name}"
         fig.limb((leg, "thigh"), [joint, knee_at], [0.058 * thin, 0.037 * thin], bulge=0.1, blend=0.35)
-        fig.limb((leg, "shin"), [knee_at, knee_at + 0.4 * (ankle - knee_at), ankle], [0.038 * thin, 0.037 * thin, 0.021 * thin], blend=0.1)
+        fig.limb(
+            (leg, "shin"),
+            [knee_at, knee_at + 0.4 * (ankle - knee_at), ankle],
+            [0.038 * thin, 0.037 * thin, 0.021 * thin],
+            blend=0.1,
+        )
         foot = lower @ turn(X, rng.normal(scale=6) + (0 if mood not in ("run",) else rng.uniform(0, 40)))
         heel = ankle + foot @ (-0.016 * Z - 0.02 * Y)
-        fig.limb((leg, "foot"), [heel, heel + foot @ (Z * 0.07 - 0.008 * Y), heel + foot @ (Z * rng.uniform(0.1, 0.13) - 0.01 * Y)], [0.026 * thin, 0.027, 0.02], flat=0.85, normal=foot @ Y, blend=0.4)
+        fig.limb(
+            (leg, "foot"),
+            [heel, heel + foot @ (Z * 0.07 - 0.008 * Y), heel + foot @ (Z * rng.uniform(0.1, 0.13) - 0.01 * Y)],
+            [0.026 * thin, 0.027, 0.02],
+            flat=0.85,
+            normal=foot @ Y,
+            blend=0.4,
+        )
     return fig
 
 
@@ -210,10 +341,17 @@ def armadillo(rng: np.random.Generator) -> Figure:
     fat = rng.uniform(0.85, 1.2)
     hip, chest = np.array([0, 0, -0.02]), np.array([0, 0.2, 0.01])
     fig.limb(("torso", "belly"), [hip, 0.55 * (hip + chest)], [0.125 * fat, 0.13 * fat], blend=0.3)
-    fig.limb(("torso", "chest"), [0.6 * chest, chest, chest + 0.06 * Y], [0.13 * fat, 0.125 * fat, 0.09], blend=0.4, flat=0.9)
+    fig.limb(
+        ("torso", "chest"), [0.6 * chest, chest, chest + 0.06 * Y], [0.13 * fat, 0.125 * fat, 0.09], blend=0.4, flat=0.9
+    )
     if rng.random() < 0.5:
         shell = ("torso", "shell")
-        fig.limb(shell, [hip + np.array([0, 0.02, -0.05]), chest + np.array([0, 0.02, -0.06])], [0.125 * fat, 0.13 * fat], blend=0.05)
+        fig.limb(
+            shell,
+            [hip + np.array([0, 0.02, -0.05]), chest + np.array([0, 0.02, -0.06])],
+            [0.125 * fat, 0.13 * fat],
+            blend=0.05,
+        )
     head = chest + np.array([0, rng.uniform(0.15, 0.19), rng.uniform(0.03, 0.06)])
     nod = turn(X, rng.uniform(-10, 20)) @ turn(Y, rng.normal(scale=18))
     r = rng.uniform(0.065, 0.09)
@@ -225,8 +363,18 @@ def armadillo(rng: np.random.Generator) -> Figure:
     for name, s in SIDES:
         base = head + nod @ np.array([s * r * 0.7, r * 0.6, -0.2 * r])
         e = rng.uniform(0.06, 0.15)
-        fig.limb(("head", f"ear@{name}"), [base, base + nod @ unit([s * rng.uniform(0.3, 1.1), 1, -0.2]) * e * 0.6, base + nod @ unit([s * rng.uniform(0.4, 1.2), 1, -0.3]) * e],
-                 [0.022, 0.04, 0.014], flat=0.4, normal=nod @ unit([s * -0.4, 0.1, 1]), blend=0.4)
+        fig.limb(
+            ("head", f"ear@{name}"),
+            [
+                base,
+                base + nod @ unit([s * rng.uniform(0.3, 1.1), 1, -0.2]) * e * 0.6,
+                base + nod @ unit([s * rng.uniform(0.4, 1.2), 1, -0.3]) * e,
+            ],
+            [0.022, 0.04, 0.014],
+            flat=0.4,
+            normal=nod @ unit([s * -0.4, 0.1, 1]),
+            blend=0.4,
+        )
     for name, s in SIDES:
         arm = f"arm@{name}"
         raise_, swing, elbow = rng.uniform(35, 110), rng.uniform(-30, 60), rng.uniform(0, 80)
@@ -251,19 +399,34 @@ def armadillo(rng: np.random.Generator) -> Figure:
         foot = lower @ turn(X, -rng.uniform(0, 20))
         add_claws(fig, (leg, "foot"), ankle, foot @ unit([0, -0.25, 1]), foot @ X, foot @ Y, rng.uniform(1.0, 1.3))
     n = rng.integers(4, 8)
-    path = bent([hip + np.array([0, -0.06, -0.06]), hip + np.array([0.02 * rng.normal(), -0.16, -0.18]),
-                 hip + np.array([0.12 * rng.normal(), -0.24 + 0.1 * rng.random(), -0.32]), hip + np.array([0.2 * rng.normal(), -0.26 + 0.22 * rng.random(), -0.42])], n)
+    path = bent(
+        [
+            hip + np.array([0, -0.06, -0.06]),
+            hip + np.array([0.02 * rng.normal(), -0.16, -0.18]),
+            hip + np.array([0.12 * rng.normal(), -0.24 + 0.1 * rng.random(), -0.32]),
+            hip + np.array([0.2 * rng.normal(), -0.26 + 0.22 * rng.random(), -0.42]),
+        ],
+        n,
+    )
     fig.limb("tail", path, np.linspace(0.075, 0.012, n))
     return fig
 
 
 def add_claws(
-    fig: Figure, prefix: tuple[str, ...], wrist: np.ndarray, along: np.ndarray, across: np.ndarray, out: np.ndarray, size: float
+    fig: Figure,
+    prefix: tuple[str, ...],
+    wrist: np.ndarray,
+    along: np.ndarray,
+    across: np.ndarray,
+    out: np.ndarray,
+    size: float,
 ) -> None:
     """A paw with three or four claws, one part each at the finest level."""
     rng = fig.rng
     end = wrist + along * 0.055 * size
-    fig.limb((*prefix, "paw"), [wrist + along * 0.015, end], [0.034 * size, 0.045 * size], flat=0.65, normal=out, blend=0.4)
+    fig.limb(
+        (*prefix, "paw"), [wrist + along * 0.015, end], [0.034 * size, 0.045 * size], flat=0.65, normal=out, blend=0.4
+    )
     n = int(rng.integers(3, 5))
     for i, t in enumerate(np.linspace(-1, 1, n)):
         base = end + across * t * 0.033 * size
@@ -291,7 +454,13 @@ def teddy(rng: np.random.Generator) -> Figure:
     for name, s in SIDES:
         at = head + nod @ (unit([s * rng.uniform(0.75, 1.1), 1, 0]) * r * 1.05)
         points = [at, at + Y * e * rng.uniform(2.0, 3.5)] if long_ears else [at]
-        fig.limb(("head", f"ear@{name}"), points, e * (0.7 if long_ears else 1), flat=rng.uniform(0.4, 0.7), normal=nod @ unit(Z + s * -0.3 * X))
+        fig.limb(
+            ("head", f"ear@{name}"),
+            points,
+            e * (0.7 if long_ears else 1),
+            flat=rng.uniform(0.4, 0.7),
+            normal=nod @ unit(Z + s * -0.3 * X),
+        )
     sit = rng.random() < 0.55
     arm_r, leg_r = rng.uniform(0.055, 0.08), rng.uniform(0.07, 0.1)
     feet, hands = rng.random() < 0.6, rng.random() < 0.4
@@ -302,12 +471,20 @@ def teddy(rng: np.random.Generator) -> Figure:
         fig.limb((f"arm@{name}", "arm"), [joint, end], [arm_r, arm_r * rng.uniform(0.75, 1.1)])
         if hands:
             fig.limb((f"arm@{name}", "paw"), [end - frame @ (Y * arm_r * 0.6)], arm_r * rng.uniform(1.0, 1.2))
-        frame = turn(Y, s * rng.uniform(5, 35)) @ turn(X, -(rng.uniform(65, 95) if sit else rng.uniform(-8, 20))) @ turn(Z, s * rng.uniform(0, 12))
+        frame = (
+            turn(Y, s * rng.uniform(5, 35))
+            @ turn(X, -(rng.uniform(65, 95) if sit else rng.uniform(-8, 20)))
+            @ turn(Z, s * rng.uniform(0, 12))
+        )
         joint = -chest * 0.5 + X * s * body * 0.55 - Y * body * (0.25 if sit else 0.6) + Z * (0.3 * body if sit else 0)
         end = joint - frame @ (Y * rng.uniform(0.14, 0.24))
         fig.limb((f"leg@{name}", "leg"), [joint, end], [leg_r * 1.1, leg_r])
         if feet:
-            fig.limb((f"leg@{name}", "foot"), [end, end + frame @ (Z * leg_r * rng.uniform(0.5, 0.9))], leg_r * rng.uniform(0.85, 1.15))
+            fig.limb(
+                (f"leg@{name}", "foot"),
+                [end, end + frame @ (Z * leg_r * rng.uniform(0.5, 0.9))],
+                leg_r * rng.uniform(0.85, 1.15),
+            )
     if rng.random() < 0.35:
         fig.limb("tail", [-chest * 0.6 - Z * body * 0.98], body * 0.25)
     return fig
@@ -321,7 +498,9 @@ def bust(rng: np.random.Generator) -> Figure:
     neck_r, low = rng.uniform(0.1, 0.135), rng.uniform(0.14, 0.24)
     w = rng.uniform(0.2, 0.32)
     fig.limb("torso", [[-w, -low, -0.03], [w, -low, -0.03]], rng.uniform(0.12, 0.16), flat=0.85, blend=0.6)
-    fig.limb("torso", [[0, -low * 0.55, -0.02], [0, -low - 0.16, 0]], [0.1, rng.uniform(0.17, 0.22)], flat=0.85, blend=0.9)
+    fig.limb(
+        "torso", [[0, -low * 0.55, -0.02], [0, -low - 0.16, 0]], [0.1, rng.uniform(0.17, 0.22)], flat=0.85, blend=0.9
+    )
     fig.limb("neck", [[0, -low * 0.7, -0.03], [0, 0.1, 0.0]], [neck_r * 1.1, neck_r * 0.9], blend=0.9)
     add_head(fig, ("head",), np.zeros(3), turned, size, detail=rng.choice([0.65, 0.9]))
     if rng.random() < 0.15:
@@ -346,7 +525,14 @@ def hand(rng: np.random.Generator) -> Figure:
     r = rng.uniform(0.085, 0.11)
     wrist = np.zeros(3)
     bend = turn(frame[:, 0], rng.normal(scale=14)) @ turn(frame[:, 2], rng.normal(scale=10)) @ -along
-    fig.limb("wrist", [wrist + along * 0.01, wrist + bend * length * 0.5, wrist + bend * length], [r * 0.95, r, r * rng.uniform(0.95, 1.35)], flat=rng.uniform(0.7, 0.95), normal=frame[:, 2], blend=0.4)
+    fig.limb(
+        "wrist",
+        [wrist + along * 0.01, wrist + bend * length * 0.5, wrist + bend * length],
+        [r * 0.95, r, r * rng.uniform(0.95, 1.35)],
+        flat=rng.uniform(0.7, 0.95),
+        normal=frame[:, 2],
+        blend=0.4,
+    )
     side = 1.0 if rng.random() < 0.5 else -1.0
     add_fingers(fig, (), wrist, frame, size, side, phalanges=rng.random() < 0.7, count=3 if rng.random() < 0.06 else 4)
     if rng.random() < 0.7:

@@ -44,10 +44,19 @@ def insect(rng: np.random.Generator) -> Figure:
         for name, s in SIDES:
             root = front + nod @ np.array([s * r_head * 0.4, -r_head * 0.3, r_head * 1.0])
             mid = root + nod @ np.array([s * 0.02, -0.01, 0.035])
-            fig.limb(("head", f"mandible@{name}"), [root, mid, mid + nod @ np.array([s * -0.025, 0, 0.03])], [0.022, 0.018, 0.01])
+            fig.limb(
+                ("head", f"mandible@{name}"),
+                [root, mid, mid + nod @ np.array([s * -0.025, 0, 0.03])],
+                [0.022, 0.018, 0.01],
+            )
     if rng.random() < 0.35:
         for name, s in SIDES:
-            fig.limb(("head", f"eye@{name}"), [front + nod @ np.array([s * r_head * 0.8, r_head * 0.35, r_head * 0.35])], r_head * 0.33, blend=0.05)
+            fig.limb(
+                ("head", f"eye@{name}"),
+                [front + nod @ np.array([s * r_head * 0.8, r_head * 0.35, r_head * 0.35])],
+                r_head * 0.33,
+                blend=0.05,
+            )
     pairs = 4 if spider else 3
     thick = rng.uniform(0.014, 0.024)
     span, height = rng.uniform(0.28, 0.5), rng.uniform(0.04, 0.2)
@@ -68,19 +77,35 @@ def insect(rng: np.random.Generator) -> Figure:
             leg = f"leg@{name} {i}"
             fig.limb((leg, "femur"), [root, hip, knee], np.array([1.25, 1.3, 1.0]) * thick, bulge=0.1, blend=0.6)
             fig.limb((leg, "tibia"), [knee, foot], np.array([1.0, 0.75]) * thick, blend=0.05)
-            fig.limb((leg, "tarsus") if parts == 3 else (leg, "tibia"), [foot, toe], np.array([0.78, 0.65]) * thick, blend=0.05)
+            fig.limb(
+                (leg, "tarsus") if parts == 3 else (leg, "tibia"),
+                [foot, toe],
+                np.array([0.78, 0.65]) * thick,
+                blend=0.05,
+            )
     if not spider and rng.random() < 0.15:
         for i in range(int(rng.integers(1, 3))):
             for name, s in SIDES:
                 root = np.array([s * 0.02, r_thorax * 0.8, 0.03 - 0.06 * i])
                 d = unit([s, rng.uniform(0.1, 0.5), -0.5 - 0.8 * i])
-                fig.limb(f"wing@{name} {i}", [root, root + d * 0.15, root + d * rng.uniform(0.3, 0.42)], [0.03, 0.08, 0.05], flat=0.12, normal=unit(np.cross(d, Z) * s), blend=0.2)
+                fig.limb(
+                    f"wing@{name} {i}",
+                    [root, root + d * 0.15, root + d * rng.uniform(0.3, 0.42)],
+                    [0.03, 0.08, 0.05],
+                    flat=0.12,
+                    normal=unit(np.cross(d, Z) * s),
+                    blend=0.2,
+                )
     if spider and rng.random() < 0.25:  # a scorpion's claws and tail
         for name, s in SIDES:
             path = [front + X * s * 0.04, front + np.array([s * 0.16, 0, 0.1]), front + np.array([s * 0.12, 0, 0.25])]
             fig.limb((f"claw arm@{name}", "arm"), path, 0.022)
             for k in (-1, 1):
-                fig.limb((f"claw arm@{name}", "claw"), [path[-1], path[-1] + np.array([0.03 * k, 0, 0.05]), path[-1] + np.array([0.012 * k, 0, 0.1])], [0.03, 0.022, 0.01])
+                fig.limb(
+                    (f"claw arm@{name}", "claw"),
+                    [path[-1], path[-1] + np.array([0.03 * k, 0, 0.05]), path[-1] + np.array([0.012 * k, 0, 0.1])],
+                    [0.03, 0.022, 0.01],
+                )
         fig.limb("tail", walk(end, -Z, X, 0.07, rng.uniform(22, 34) * np.ones(7)), np.linspace(0.045, 0.02, 8))
     return fig
 
@@ -92,7 +117,12 @@ def octopus(rng: np.random.Generator) -> Figure:
     r = rng.uniform(0.13, 0.22)
     tall = rng.uniform(0.05, 0.4)
     tilt = turn(rng.normal(size=3) * [1, 0, 1] + 1e-6, rng.normal(scale=18))
-    fig.limb(("head", "head") , [np.zeros(3), tilt @ (Y * r * 0.9), tilt @ (Y * (r * 0.9 + tall))], [r * rng.uniform(0.6, 0.9), r, r * rng.uniform(0.6, 1.0)], inner=0.2)
+    fig.limb(
+        ("head", "head"),
+        [np.zeros(3), tilt @ (Y * r * 0.9), tilt @ (Y * (r * 0.9 + tall))],
+        [r * rng.uniform(0.6, 0.9), r, r * rng.uniform(0.6, 1.0)],
+        inner=0.2,
+    )
     if rng.random() < 0.55:
         e = r * rng.uniform(0.22, 0.32)
         for name, s in SIDES:
@@ -130,7 +160,13 @@ def starfish(rng: np.random.Generator) -> Figure:
     for i in range(n):
         a = 2 * np.pi * i / n + rng.normal(scale=0.06)
         out = np.array([np.cos(a), rng.normal(scale=0.1), np.sin(a)])
-        path = walk(out * r * 0.5, out, unit(rng.normal(size=3) * [0.4, 1, 0.4]), rng.uniform(0.06, 0.08), rng.normal(scale=7) * np.ones(6))
+        path = walk(
+            out * r * 0.5,
+            out,
+            unit(rng.normal(size=3) * [0.4, 1, 0.4]),
+            rng.uniform(0.06, 0.08),
+            rng.normal(scale=7) * np.ones(6),
+        )
         fig.limb(f"arm@{i}", path, np.linspace(r * 0.55, 0.03, 7), flat=min(1.0, flat * 1.2), normal=Y)
     return fig
 
@@ -154,7 +190,12 @@ def worm(rng: np.random.Generator) -> Figure:
     if rng.random() < 0.4:
         across = np.cross(Y, head)
         for name, s in SIDES:
-            fig.limb(("head", f"eye@{name}"), [path[0] + head * r * 1.3 + across * s * r * 0.75 + Y * r * 0.6], r * 0.3, blend=0.1)
+            fig.limb(
+                ("head", f"eye@{name}"),
+                [path[0] + head * r * 1.3 + across * s * r * 0.75 + Y * r * 0.6],
+                r * 0.3,
+                blend=0.1,
+            )
     return fig
 
 
@@ -163,13 +204,19 @@ def cactus(rng: np.random.Generator) -> Figure:
     fig = Figure(rng, blend=0.3)
     r = rng.uniform(0.07, 0.11)
     h = rng.uniform(0.6, 0.9)
-    fig.limb("trunk", bent([[0, 0, 0], [rng.normal(scale=0.03), h * 0.5, 0], [rng.normal(scale=0.04), h, 0]], 6), np.array([0.9, 1, 1, 1, 1, 0.85]) * r)
+    fig.limb(
+        "trunk",
+        bent([[0, 0, 0], [rng.normal(scale=0.03), h * 0.5, 0], [rng.normal(scale=0.04), h, 0]], 6),
+        np.array([0.9, 1, 1, 1, 1, 0.85]) * r,
+    )
     for i in range(int(rng.integers(1, 6))):
         out = turn(Y, rng.uniform(0, 360)) @ X
         y = h * rng.uniform(0.25, 0.75)
         reach, rise = rng.uniform(0.13, 0.22), rng.uniform(0.12, 0.35)
         q = r * rng.uniform(0.5, 0.8)
-        path = np.array([[0, y, 0], out * reach * 0.75 + Y * y, out * reach + Y * (y + q), out * reach + Y * (y + rise)])
+        path = np.array(
+            [[0, y, 0], out * reach * 0.75 + Y * y, out * reach + Y * (y + q), out * reach + Y * (y + rise)]
+        )
         fig.limb(f"arm@{i}", path, [q * 0.85, q, q, q * 0.9])
         if rng.random() < 0.2:
             fig.limb(f"flower@{i}", [path[-1] + Y * q], q * 0.6, blend=0.1)
@@ -184,7 +231,14 @@ def plant(rng: np.random.Generator) -> Figure:
     """A stem with leaves or fruit, or a bare forking tree."""
     fig = Figure(rng, blend=0.5)
     h = rng.uniform(0.5, 0.8)
-    stem = bent([[0, 0, 0], [rng.normal(scale=0.05), h * 0.5, rng.normal(scale=0.05)], [rng.normal(scale=0.09), h, rng.normal(scale=0.09)]], 10)
+    stem = bent(
+        [
+            [0, 0, 0],
+            [rng.normal(scale=0.05), h * 0.5, rng.normal(scale=0.05)],
+            [rng.normal(scale=0.09), h, rng.normal(scale=0.09)],
+        ],
+        10,
+    )
     thick = rng.uniform(0.03, 0.06)
     fig.limb("trunk", stem, np.linspace(thick, thick * 0.55, 10))
     bare = rng.random() < 0.5
@@ -208,9 +262,21 @@ def plant(rng: np.random.Generator) -> Figure:
             w = reach * rng.uniform(0.16, 0.28)
             normal = unit(np.cross(axis, out))
             fig.limb((f"leaf@{i}", "stalk"), path[:3], thick * 0.3)
-            fig.limb((f"leaf@{i}", "blade"), path[1:] + 0 * normal, np.array([0.35, 1, 1.1, 0.7, 0.15]) * w, flat=0.15, normal=normal, blend=0.1)
+            fig.limb(
+                (f"leaf@{i}", "blade"),
+                path[1:] + 0 * normal,
+                np.array([0.35, 1, 1.1, 0.7, 0.15]) * w,
+                flat=0.15,
+                normal=normal,
+                blend=0.1,
+            )
     if rng.random() < 0.4:
-        fig.limb("crown" if bare else "flower", [stem[-1] + Y * 0.05], rng.uniform(0.1, 0.2) if bare else rng.uniform(0.06, 0.1), blend=0.15)
+        fig.limb(
+            "crown" if bare else "flower",
+            [stem[-1] + Y * 0.05],
+            rng.uniform(0.1, 0.2) if bare else rng.uniform(0.06, 0.1),
+            blend=0.15,
+        )
     if rng.random() < 0.5:
         w = rng.uniform(0.12, 0.2)
         fig.limb("pot", [[0, -0.2, 0], [0, -0.02, 0]], [w * 0.75, w], blend=0.03)
@@ -224,7 +290,9 @@ def limb_tree(rng: np.random.Generator) -> Figure:
     mirrored = rng.random() < 0.5
     r = rng.uniform(0.12, 0.2)
     d = unit(rng.normal(size=3) * ([0.0, 1, 1] if mirrored else [1, 1, 1]))
-    core = walk(-d * 0.15, d, X if mirrored else unit(rng.normal(size=3)), rng.uniform(0.05, 0.12), rng.normal(scale=12, size=4))
+    core = walk(
+        -d * 0.15, d, X if mirrored else unit(rng.normal(size=3)), rng.uniform(0.05, 0.12), rng.normal(scale=12, size=4)
+    )
     fig.limb(("body", "core"), core, r * rng.uniform(0.75, 1.1, 5), flat=rng.uniform(0.6, 1), normal=X)
     flip = np.array([-1.0, 1, 1])
     for i in range(int(rng.integers(2, 6))):
@@ -239,7 +307,13 @@ def limb_tree(rng: np.random.Generator) -> Figure:
         axis = unit(np.cross(out, rng.normal(size=3))) if not mirrored or pair else X
         q = r * rng.uniform(0.25, 0.6)
         m = int(rng.integers(3, 8))
-        path = walk(core[t] + out * r * 0.5, out, axis, rng.uniform(0.2, 0.65) / m, rng.normal(scale=14) + rng.normal(scale=8, size=m))
+        path = walk(
+            core[t] + out * r * 0.5,
+            out,
+            axis,
+            rng.uniform(0.2, 0.65) / m,
+            rng.normal(scale=14) + rng.normal(scale=8, size=m),
+        )
         radii = q * np.linspace(1, rng.uniform(0.35, 1.1), m + 1)
         cut = int(rng.integers(1, m)) if rng.random() < 0.5 else 0
         sharp = rng.random() < 0.5
