@@ -91,7 +91,6 @@ def examine() -> Iterator[Finding]:
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from _packages()
     yield from _torch_works()
-    yield _device()
     yield _numba_cache()
     yield from _plugins()
     yield from _weights()
@@ -113,23 +112,20 @@ def _packages() -> Iterator[Finding]:
 
 def _torch_works() -> Iterator[Finding]:
     """Import what commands import, in a process of its own: a broken build may take its process down."""
-    program = "import torch, torchmetrics, lightning"
+    program = (
+        "import torch, torchmetrics, lightning\n"
+        "print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU')"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         yield Finding("ok", "imports", "torch, torchmetrics and lightning can be imported together")
+        yield Finding("ok", "device", f"{done.stdout.strip()}, {os.cpu_count()} cores")
         return
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     mend = "pip install --force-reinstall torch lightning"
     if "torchvision" in done.stderr:
         mend = "pip uninstall torchvision (it was built for another torch, and nothing here needs it)"
     yield Finding("broken", "imports", f"torch, torchmetrics and lightning cannot be imported: {last}", mend)
-
-
-def _device() -> Finding:
-    program = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    gpu = done.stdout.strip()
-    return Finding("ok", "device", f"{gpu or 'CPU'}, {os.cpu_count()} cores")
 
 
 def _numba_cache() -> Finding:

@@ -12,6 +12,7 @@ import torch
 
 from partseg.errors import InputError
 from partseg.methods import weights as weights_io
+from partseg.methods.config_types import make_writable
 from partseg.spec import MethodSpec
 
 
@@ -34,6 +35,11 @@ class Method(lightning.LightningModule):
 
     spec: ClassVar[MethodSpec]
     config_class: ClassVar[type[pydantic.BaseModel]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "config_class" in vars(cls):
+            make_writable(cls.config_class)
 
     def __init__(self, config: pydantic.BaseModel) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ BUILT_IN: dict[str, tuple[AnySpec, ...]] = {
         DatasetSpec(
             name="procedural",
             summary="embedded shape grammar: man-made, turned, machined and organic shapes with three nested levels",
-            dataset="partseg.data.datamodule:ProceduralDataModule",
+            dataset="partseg.data.procedural.dataset:Procedural",
             license="MIT",
             features=("normals", "instances", "levels", "hierarchy", "mesh", "semantics"),
             levels=("coarse", "middle", "fine"),
