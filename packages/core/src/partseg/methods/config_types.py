@@ -1,7 +1,7 @@
 """Teach the command line to write configs whose fields hold lists of further configs.
 
-jsonargparse reads and writes nested pydantic models, but writes an instance *inside a list or tuple* as "Unable to serialize
-instance …", which would make every saved run config unreadable. Registering those models mends that.
+jsonargparse reads and writes nested pydantic models, but writes an instance *inside a list or tuple* as "Unable to
+serialize instance …", which would make every saved run config unreadable. Registering those models mends that.
 """
 
 from __future__ import annotations
