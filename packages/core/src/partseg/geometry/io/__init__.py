@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from partseg.geometry.io.glb_parts import GlbParts, read_glb_parts
+from partseg.geometry.io.glb_write import write_glb
 from partseg.geometry.io.load import SUFFIXES, load_shape
+from partseg.geometry.io.ply_write import write_ply
 
-__all__ = ["SUFFIXES", "load_shape"]
+__all__ = ["SUFFIXES", "GlbParts", "load_shape", "read_glb_parts", "write_glb", "write_ply"]

@@ -13,6 +13,8 @@ from partseg.errors import InputError, ShapeWarning
 from partseg.geometry.shape import Appearance, Shape
 
 MAX_ELEMENTS = 100_000_000  # more than memory holds; hostile headers and instancing stop here
+UNPAINTED = (205, 205, 208)  # sRGB of elements in no part, in files that are written
+_FAR = 8.0  # centre over size beyond which float32 positions would lose a digit
 _TOO_FAR = 1e18  # squares of larger coordinates overflow float32
 
 
@@ -165,3 +167,12 @@ def face_colors(appearance: Appearance | None, n_faces: int) -> Float[np.ndarray
         table = linear_to_srgb(np.array([list(f)[:3] for f in factors] + [[1.0, 1, 1]])).astype(np.float32)
         rgb *= table[appearance.face_material]  # -1: the white one at the end
     return np.clip(rgb, 0, 1)
+
+
+def far_offset(positions: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "3"] | None:
+    """Centre of the box if positions are so far from the origin for their size that float32 would be too coarse."""
+    if not len(positions):
+        return None
+    low, high = positions.min(0), positions.max(0)
+    centre = (low + high) / 2
+    return centre if np.abs(centre).max() > _FAR * (high - low).max() else None

@@ -16,7 +16,8 @@ def read_materials(path: Path, libraries: list[str], used: list[str]) -> tuple[t
     """One glTF material for each name in ``used``, from the libraries an OBJ file names.
 
     ``Kd``, ``d``/``Tr``, ``map_Kd``, ``Ke``, ``Ns`` and the metal-roughness extension ``Pr``/``Pm`` are used. Missing
-    libraries, materials and textures are a `ShapeWarning`; the material is then plain, under its name.
+    libraries and textures are a `ShapeWarning`; a material that no library has is then plain, under its name. If no
+    material is found there are none at all.
 
     Returns:
         materials (texture slots name an entry of the images by ``"image"``) and images (mime type, bytes).
@@ -31,13 +32,20 @@ def read_materials(path: Path, libraries: list[str], used: list[str]) -> tuple[t
             lost.append(library)
         else:
             _parse(target.read_text("utf-8", errors="replace"), found)
+    if not any(name in found for name in used):
+        if lost:
+            warn(path, f"{_listed(lost)} not found beside it: colours and textures are left out")
+        return (), ()
     store = ImageStore()
     materials = tuple(_material(path, name, found.get(name), store) for name in used)
     lost += store.missing
     if lost:
-        shown = ", ".join(repr(name) for name in lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        warn(path, f"{shown} not found beside it: colours or textures are left out")
+        warn(path, f"{_listed(lost)} not found beside it: some colours or textures are left out")
     return materials, tuple(store.images)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _parse(text: str, found: dict[str, dict[str, list[str]]]) -> None:

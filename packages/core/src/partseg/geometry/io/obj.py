@@ -151,7 +151,7 @@ def _appearance(path: Path, lines: Lines, line_of_face: np.ndarray) -> dict:
     return {
         "materials": materials,
         "images": images,
-        "face_material": face_material if used else None,
+        "face_material": face_material if materials else None,
         "node_names": tuple(node_names),
         "face_node": face_node if node_names else None,
     }
