@@ -31,7 +31,10 @@ class Buffers(NamedTuple):
 
 
 def rasterise(
-    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], camera: Camera, size: tuple[int, int] = (512, 512)
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    camera: Camera,
+    size: tuple[int, int] = (512, 512),
 ) -> Buffers:
     """Which face every pixel centre sees.
 
@@ -99,41 +102,49 @@ def point_radius(points: Float[np.ndarray, "n 3"]) -> float:
     some = points[:: max(1, len(points) // 2000)]
     distance = cKDTree(points).query(some, k=min(7, len(points)))[0][:, -1]
     extent = float(np.ptp(points, axis=0).max())
-    return float(np.clip(1.05 * np.median(distance), 1e-3 * extent, 0.1 * extent)) or 1.0
+    gap = float(np.median(distance))
+    # 1.3 leaves no pinholes; balls that would look coarse are kept smaller. One row of a plane has few neighbours and
+    # duplicates have none, hence the limits.
+    radius = np.clip(min(1.3 * gap, max(1.1 * gap, 0.015 * extent)), 1e-3 * extent, 0.1 * extent)
+    return float(radius) or 1.0
 
 
 def corner_normals(
     vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], crease: float = 38.0
 ) -> Float[np.ndarray, "f 3 3"]:
-    """Shading normal of every face corner: smooth over gentle bends, flat across creases.
+    """Shading normal of every face corner: smooth over gentle bends, sharp across creases; any winding. float32.
 
-    The area-weighted vertex normal is taken where it is within ``crease`` degrees of the face normal, the face
-    normal elsewhere (hard edges, inconsistent winding). Degenerate faces get zeros or the vertex normal. float32.
+    The area-weighted mean normal of those faces around the vertex that lie within ``crease`` degrees of the face, on
+    the side of the face's own normal. Vertices of triangle soups (at least twice as many vertices as faces) are merged
+    by position first. Zero for degenerate faces, flat at vertices with more than 200 faces.
     """
-    vertices, faces = np.asarray(vertices, np.float32), np.asarray(faces)
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    area = np.cross(b - a, c - a)
-    flat = _unit(area)
-    index = faces.T.reshape(-1)
-    sums = [np.bincount(index, np.tile(area[:, i], 3), minlength=len(vertices)) for i in range(3)]
-    smooth = _unit(np.stack(sums, axis=1).astype(np.float32))
-    corner = smooth[faces]
-    sharp = np.einsum("fcd,fd->fc", corner, flat) < np.cos(np.radians(crease))
-    return np.where(sharp[..., None], flat[:, None, :], corner)
+    from partseg.geometry.raster import smooth_corners
+
+    vertices = np.ascontiguousarray(vertices, np.float64)
+    faces = np.ascontiguousarray(np.asarray(faces).reshape(-1, 3), np.int32)
+    if len(vertices) >= 2 * len(faces) > 0:
+        from partseg.geometry.adjacency import weld_vertices
+
+        faces = np.ascontiguousarray(weld_vertices(vertices)[faces], np.int32)
+    out = np.zeros((len(faces), 3, 3), np.float32)
+    area, length = np.zeros((len(faces), 3)), np.zeros(len(faces))
+    start, around = np.zeros(len(vertices) + 2, np.int64), np.empty(3 * len(faces), np.int32)
+    smooth_corners(vertices, faces, float(np.cos(np.radians(crease))), 200, area, length, start, around, out)
+    return out
 
 
 def buffer_normals(
     buffers: Buffers,
     vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
-    corners: Float[np.ndarray, "f 3 3"] | None = None,
+    smooth: Float[np.ndarray, "f 3 3"] | None = None,
 ) -> Float[np.ndarray, "h w 3"]:
-    """Unit normal per pixel in camera space, turned towards the viewer whatever the winding; 0 where empty.
+    """Unit normal per pixel in camera space, turned towards the viewer whatever the winding; 0 where empty. float32.
 
     Args:
         buffers: from :func:`rasterise` of the same faces.
         vertices, faces: the mesh.
-        corners: normals of the face corners (:func:`corner_normals`) for smooth shading; None for face normals.
+        smooth: :func:`corner_normals`, for shading that is smooth over gentle bends; None for face normals.
     """
     out = np.zeros((*buffers.face_id.shape, 3), np.float32)
     seen = buffers.face_id >= 0
@@ -144,20 +155,19 @@ def buffer_normals(
     visible = np.flatnonzero(np.bincount(face, minlength=len(faces)))
     place = np.zeros(len(faces), np.int32)
     place[visible] = np.arange(len(visible), dtype=np.int32)
-    place = place[face]
-    a, b, c = (camera.to_camera(vertices[faces[visible, i]]) for i in range(3))
+    place, corner = place[face], faces[visible]
+    a, b, c = (camera.to_camera(vertices[corner[:, i]]) for i in range(3))
     flat = _unit(np.cross(b - a, c - a))
-    towards = np.array([0.0, 0.0, 1.0]) if camera.fov is None else -a
-    sign = np.where(np.einsum("fd,fd->f", flat, np.broadcast_to(towards, a.shape)) < 0, -1.0, 1.0)
-    if corners is None:
-        out[seen] = (flat * sign[:, None]).astype(np.float32)[place]
+    towards = np.broadcast_to([0.0, 0.0, 1.0], a.shape) if camera.fov is None else -a
+    side = np.where(np.einsum("fd,fd->f", flat, towards) < 0, np.float32(-1), np.float32(1))[:, None]
+    if smooth is None:
+        out[seen] = (flat * side).astype(np.float32)[place]
         return out
-    turned = (np.asarray(corners)[visible] * sign[:, None, None]) @ camera.axes.T
-    turned = turned.astype(np.float32)
+    bent = np.asarray(smooth, np.float32)[visible] @ camera.axes.T.astype(np.float32) * side[:, None]
     weights = buffers.barycentric[seen]
-    normal = weights[:, :1] * turned[place, 0]
-    normal += weights[:, 1:2] * turned[place, 1]
-    normal += weights[:, 2:] * turned[place, 2]
+    normal = weights[:, :1] * bent[place, 0]
+    normal += weights[:, 1:2] * bent[place, 1]
+    normal += weights[:, 2:] * bent[place, 2]
     out[seen] = _unit(normal)
     return out
 

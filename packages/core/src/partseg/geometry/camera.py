@@ -167,7 +167,7 @@ def fit_camera(
         extent = 2 * margin * max(half[1], half[0] / aspect, 1e-6 * half.max())
         centre[2] = high[2]
         distance = float(np.linalg.norm(high - low))
-        return Camera((centre + [0, 0, distance]) @ axes, centre @ axes, axes[1], None, extent)
+        return Camera((centre + np.array([0, 0, distance])) @ axes, centre @ axes, axes[1], None, extent)
     slope = np.tan(np.radians(fov) / 2) / margin
     limits = slope * np.array([aspect, 1.0])
     # Each side of the frustum through the eye (x, y, z) gives a bound linear in the eye; the tightest point of each
@@ -228,6 +228,7 @@ def frame_views(
     width: int = 1600,
     height: int = 540,
     margin: float = 1.04,
+    radius: float = 0.0,
 ) -> tuple[list[Camera], list[tuple[int, int]]]:
     """Cameras and tight picture sizes for several views side by side, all at the same scale.
 
@@ -239,6 +240,7 @@ def frame_views(
         width: the pictures together are at most this wide.
         height: none is higher than this.
         margin: 1 touches the border.
+        radius: world radius of balls around the points that must be visible too.
 
     Returns:
         One perspective camera and one (height, width) in pixels for each view.
@@ -246,10 +248,11 @@ def frame_views(
     points = np.asarray(points, np.float64).reshape(-1, 3)
     low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(3), np.zeros(3))
     middle = (low + high) / 2
-    radius = float(np.linalg.norm(high - low)) / 2
-    if not radius > 0:
-        radius, points = 1.0, middle + np.vstack([np.eye(3), -np.eye(3)])
-    distance = radius / np.sin(np.radians(fov) / 2)
+    reach = float(np.linalg.norm(high - low)) / 2 + radius
+    if not reach > 0:
+        reach, points = 1.0, middle + np.vstack([np.eye(3), -np.eye(3)])
+    points = points if len(points) else middle[None]
+    distance = reach / np.sin(np.radians(fov) / 2)
     frames = []
     for azimuth, elevation in views:
         axes = view_axes(azimuth, elevation, up)
@@ -258,11 +261,11 @@ def frame_views(
         for c in (0, 1):
             # Fixed point of: the half opening that just holds all points, seen from where they are centred.
             for _ in range(6):
-                above = (local[:, c] + slopes[c] * local[:, 2]).max()
-                below = (-local[:, c] + slopes[c] * local[:, 2]).max()
+                above = (local[:, c] + slopes[c] * local[:, 2]).max() + radius
+                below = (-local[:, c] + slopes[c] * local[:, 2]).max() + radius
                 slopes[c] = (above + below) / (2 * distance)
             eye[c] = (above - below) / 2
-        frames.append((axes, eye, np.maximum(slopes * margin, 0.02 * radius / distance)))
+        frames.append((axes, eye, np.maximum(slopes * margin, 0.02 * reach / distance)))
     total = sum(2 * slopes[0] for _, _, slopes in frames)
     scale = min(width / total, height / max(2 * slopes[1] for _, _, slopes in frames))
     cameras, sizes = [], []

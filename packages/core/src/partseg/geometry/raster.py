@@ -109,7 +109,7 @@ def fill_discs(centres, radius, ratio, near, face_id, front, depth, weight):
     """
     height, width = face_id.shape
     for blend in range(2):
-        widen = 2.5 if blend else 1.0
+        widen = 2.0 if blend else 1.0
         for i in range(centres.shape[0]):
             u, v, z = centres[i, 0], centres[i, 1], centres[i, 2]
             if not (z >= near and np.isfinite(u + v + z)):
@@ -187,3 +187,58 @@ def occlude(depth, normals, offsets, focal, perspective, reach, occlusion):
                 if cosine > 0.0:
                     total += cosine * (1.0 - square)
             occlusion[y, x] = total / samples
+
+
+@njit(cache=True, nogil=True)
+def smooth_corners(vertices, faces, cosine, crowd, area, length, start, around, out):
+    """Normal of every face corner: area-weighted mean over the faces around the vertex that bend away only gently.
+
+    Args:
+        vertices: (v, 3) float64.
+        faces: (f, 3) int32, valid indices.
+        cosine: two faces blend if the angle of their normals, whatever the winding, has at least this cosine.
+        crowd: vertices with more faces than this are left flat, which bounds the work.
+        area: (f, 3) float64, preset to 0, scratch.
+        length: (f,) float64, preset to 0, scratch.
+        start: (v + 2,) int64, preset to 0, scratch.
+        around: (3 f,) int32, scratch.
+        out: (f, 3, 3) float32, preset to 0, written: unit normals on the side of the face normal; 0 for degenerate faces.
+    """
+    n_faces = faces.shape[0]
+    # Counting sort of the faces by vertex: while filling, start[v + 1] runs from the first to past the last of v.
+    for face in range(n_faces):
+        i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
+        ax, ay, az = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])
+        bx, by, bz = (vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2])
+        nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        norm = np.sqrt(nx * nx + ny * ny + nz * nz)
+        if norm > 0.0 and np.isfinite(norm):
+            area[face, 0], area[face, 1], area[face, 2], length[face] = nx, ny, nz, norm
+        for c in range(3):
+            start[faces[face, c] + 2] += 1
+    for vertex in range(vertices.shape[0]):
+        start[vertex + 2] += start[vertex + 1]
+    for face in range(n_faces):
+        for c in range(3):
+            vertex = faces[face, c]
+            around[start[vertex + 1]] = face
+            start[vertex + 1] += 1
+    for face in range(n_faces):
+        if length[face] == 0.0:
+            continue
+        fx, fy, fz = area[face, 0], area[face, 1], area[face, 2]
+        for c in range(3):
+            vertex = faces[face, c]
+            sx, sy, sz = fx, fy, fz
+            if start[vertex + 1] - start[vertex] <= crowd:
+                for place in range(start[vertex], start[vertex + 1]):
+                    other = around[place]
+                    if other == face:
+                        continue
+                    ox, oy, oz = area[other, 0], area[other, 1], area[other, 2]
+                    dot = fx * ox + fy * oy + fz * oz
+                    if abs(dot) >= cosine * length[face] * length[other]:
+                        turn = 1.0 if dot > 0.0 else -1.0
+                        sx, sy, sz = sx + turn * ox, sy + turn * oy, sz + turn * oz
+            norm = np.sqrt(sx * sx + sy * sy + sz * sz)
+            out[face, c, 0], out[face, c, 1], out[face, c, 2] = sx / norm, sy / norm, sz / norm

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from partseg.geometry.camera import up_axes
 from partseg.geometry.buffers import Buffers
+from partseg.geometry.camera import up_axes
 
 BACKGROUND = (248, 248, 250)
 INK = (38, 40, 50)
@@ -22,8 +22,12 @@ class Light(NamedTuple):
 
 
 def light(
-    buffers: Buffers, normals: Float[np.ndarray, "h w 3"], *, up: str | tuple[float, float, float] = "y",
-    occlusion: float = 1.0, reach: float | None = None,
+    buffers: Buffers,
+    normals: Float[np.ndarray, "h w 3"],
+    *,
+    up: str | tuple[float, float, float] = "y",
+    occlusion: float = 1.0,
+    reach: float | None = None,
 ) -> Light:
     """Soft studio light: a key light from the upper left, a weak headlight, a sky above and a ground below.
 
@@ -83,8 +87,15 @@ def ambient_occlusion(
     length = np.maximum(reach * ratio * np.sqrt((np.arange(samples) + 0.6) / samples) * 0.9, 1.5)
     offsets = np.stack([length * np.cos(angle), length * np.sin(angle)], axis=-1).round().astype(np.int32)
     order = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5])  # 4 x 4 ordered dither
-    occlude(buffers.depth, np.ascontiguousarray(normals, np.float32), np.ascontiguousarray(offsets[order]),
-            float(focal), buffers.camera.fov is not None, float(reach), out)
+    occlude(
+        buffers.depth,
+        np.ascontiguousarray(normals, np.float32),
+        np.ascontiguousarray(offsets[order]),
+        float(focal),
+        buffers.camera.fov is not None,
+        float(reach),
+        out,
+    )
     share = _window(seen.astype(np.float32))
     return np.where(seen, _window(out) / np.maximum(share, 1e-6), 0).astype(np.float32)
 
@@ -118,7 +129,8 @@ def shade(
     seen = buffers.face_id >= 0
     if seen.any():
         face = buffers.face_id[seen]
-        image[seen] = np.asarray(colors, np.float32)[face] * light.gain[seen][:, None] + 255 * light.gloss[seen][:, None]
+        lit = np.asarray(colors, np.float32)[face] * light.gain[seen][:, None]
+        image[seen] = lit + 255 * light.gloss[seen][:, None]
         if lines > 0:
             part = np.full(seen.shape, -2, np.int32)
             part[seen] = 0 if labels is None else np.asarray(labels)[face]
@@ -126,8 +138,8 @@ def shade(
             inked = alpha > 0
             image[inked] += alpha[inked][:, None] * (np.array(INK, np.float32) - image[inked])
     if supersample > 1:
-        image = image.reshape(height // supersample, supersample, width // supersample, supersample, 3)
-        image = image.mean(axis=(1, 3))
+        corners = [(i, j) for i in range(supersample) for j in range(supersample)]
+        image = sum(image[i::supersample, j::supersample] for i, j in corners) / supersample**2
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 

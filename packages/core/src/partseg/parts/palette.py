@@ -79,7 +79,7 @@ def _all_colors() -> np.ndarray:
     lab = oklab(grid)
     chroma = np.hypot(lab[:, 1], lab[:, 2])
     # Neither near the lines (dark) nor the background and unlabelled parts (light, grey), nor glaring.
-    keep = (lab[:, 0] > 0.42) & (lab[:, 0] < 0.90) & (chroma > 0.045) & (chroma < 0.19)
+    keep = (lab[:, 0] > 0.50) & (lab[:, 0] < 0.90) & (chroma > 0.045) & (chroma < 0.19)
     grid, lab = grid[keep], lab[keep]
     chosen = np.array(_CHOSEN, np.float64)
     taken = np.concatenate([oklab(chosen), oklab(np.array([UNLABELLED]))])
@@ -146,8 +146,8 @@ def assign_colors(
         choice = np.flatnonzero(free)
         if near.any():
             gap = ((lab[choice, None] - oklab(out[near])[None]) ** 2).sum(axis=2).min(axis=1)
-            # Beyond a clear difference (0.25) nothing is won: the earlier, nicer colour is taken.
-            choice = choice[np.argmax(np.minimum(gap, 0.25**2))]
+            # Beyond a clear difference (0.17) nothing is won: the earlier, nicer colour is taken.
+            choice = choice[np.argmax(np.minimum(gap, 0.17**2))]
         else:
             choice = choice[0]
         out[part], done[part], free[choice] = colors[choice], True, False

@@ -76,10 +76,8 @@ def part_picture(
 
     levels = _levels(shape, labels_or_levels)
     margin, gap, line = 24, 20, 30
-    cameras, sizes = frame_views(
-        _extent_points(shape), views, up=up, width=width - 2 * margin - gap * (len(views) - 1), height=int(0.34 * width)
-    )
-    drawn = [_draw(shape, camera, size, up) for camera, size in zip(cameras, sizes, strict=True)]
+    room = (width - 2 * margin - gap * (len(views) - 1), int(0.34 * width))
+    drawn, sizes = _draw(shape, views, room, up)
     head = 52 if title != "" else 14
     row = max(size[0] for size in sizes) + line + gap
     canvas = np.empty((head + row * len(levels), width, 3), np.uint8)
@@ -139,8 +137,7 @@ def contact_sheet(
     canvas = np.empty((rows * step_y + pad, columns * step_x + pad, 3), np.uint8)
     canvas[:] = BACKGROUND
     for i, (shape, labels, _) in enumerate(items):
-        (camera,), (size,) = frame_views(_extent_points(shape), [view], up=up, width=cell, height=cell)
-        drawn = _draw(shape, camera, size, up)
+        (drawn,), (size,) = _draw(shape, [view], (cell, cell), up)
         labels = _levels(shape, labels)[0][1]
         colors, _ = _colors(shape, labels, _seen_edges([drawn.buffers]), None)
         top = pad + i // columns * step_y + (cell - size[0]) // 2
@@ -175,24 +172,33 @@ def _levels(shape: Shape, given: object) -> list[tuple[str, np.ndarray | None]]:
 
 def _extent_points(shape: Shape) -> np.ndarray:
     """What must fit into the picture: the vertices that faces use, or the points."""
-    if not shape.is_mesh:
-        points = np.asarray(shape.points, np.float64)
-    else:
+    if shape.is_mesh:
         used = np.zeros(len(shape.vertices), bool)
         used[shape.faces.reshape(-1)] = True
         points = shape.vertices[used]
+        return points[np.isfinite(points).all(axis=1)]
+    points = np.asarray(shape.points, np.float64)
     return points[np.isfinite(points).all(axis=1)]
 
 
-def _draw(shape: Shape, camera, size: tuple[int, int], up) -> _View:
-    large = (size[0] * _SUPERSAMPLE, size[1] * _SUPERSAMPLE)
-    if shape.is_mesh:
-        buffers = rasterise(shape.vertices, shape.faces, camera, large)
-        normals = buffer_normals(buffers, shape.vertices, shape.faces, corner_normals(shape.vertices, shape.faces))
-    else:
-        buffers = rasterise_points(shape.points, camera, large, point_radius(shape.points))
-        normals = depth_normals(buffers)
-    return _View(buffers, light(buffers, normals, up=up))
+def _draw(
+    shape: Shape, views: Sequence[tuple[float, float]], room: tuple[int, int], up: str | tuple[float, float, float]
+) -> tuple[list[_View], list[tuple[int, int]]]:
+    """What the views see, all at one scale that fits ``room`` (width, height), and the size of each in the picture."""
+    drawn = []
+    smooth = corner_normals(shape.vertices, shape.faces) if shape.is_mesh else None
+    radius = 0.0 if shape.is_mesh else point_radius(shape.points)
+    cameras, sizes = frame_views(_extent_points(shape), views, up=up, width=room[0], height=room[1], radius=radius)
+    for camera, size in zip(cameras, sizes, strict=True):
+        large = (size[0] * _SUPERSAMPLE, size[1] * _SUPERSAMPLE)
+        if shape.is_mesh:
+            buffers = rasterise(shape.vertices, shape.faces, camera, large)
+            normals = buffer_normals(buffers, shape.vertices, shape.faces, smooth)
+        else:
+            buffers = rasterise_points(shape.points, camera, large, radius)
+            normals = depth_normals(buffers)
+        drawn.append(_View(buffers, light(buffers, normals, up=up)))
+    return drawn, sizes
 
 
 def _seen_edges(buffers: Sequence[Buffers]) -> np.ndarray:
@@ -263,7 +269,12 @@ class _Pen:
 
 
 def _save(picture: Image, path: str | Path) -> None:
+    from PIL import Image as images
+
+    from partseg.errors import InputError
     from partseg.files import write_aside
 
+    if Path(path).suffix.lower() not in images.registered_extensions():
+        raise InputError(path, "is not a known picture format", "name it .png")
     with write_aside(path) as aside:
         picture.save(aside)
