@@ -1,0 +1,5 @@
+"""For the tests of methods: the contract that every method keeps (needs pytest)."""
+
+from partseg.testing.contract import LearnedMethodContract, SegmenterContract
+
+__all__ = ["LearnedMethodContract", "SegmenterContract"]
