@@ -213,11 +213,12 @@ def test_normals_are_ignored_where_the_config_says_so(boxes):
         assert torch.equal(model(points), model(points, normals))
 
 
-def test_bfloat16_autocast_stays_close(tiny, boxes):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_stays_close(tiny, boxes, dtype):
     model = perturbed(tiny)
     points, normals, _ = boxes(2, 400)
     exact = model.query(model(points, normals), points)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         rough = model.query(model(points, normals), points)
     assert rough.dtype == torch.float32
     assert F.cosine_similarity(exact, rough, dim=-1).min() > 0.98
