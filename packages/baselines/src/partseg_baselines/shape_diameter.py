@@ -92,13 +92,16 @@ class WardShapeDiameter(WardPosition):
 
     name = "ward-shape-diameter"
 
-    def __init__(self, default_parts: int = 8, position_weight: float = 0.1) -> None:
+    def __init__(self, default_parts: int = 8, position_weight: float = 0.05) -> None:
         super().__init__(default_parts)
         self.position_weight = position_weight
-        self._thickness = ShapeDiameter(rounds=10)
+        self._thickness = ShapeDiameter(rounds=0)
 
     def embed(self, shape: Shape) -> Float[np.ndarray, "n_elements d"]:
-        """(n, 4) float32: the thickness, then the weighted position."""
+        """(n, 4) float32: the thickness, then the weighted position.
+
+        The thickness is not smoothed: the tree averages it over its parts.
+        """
         return np.concatenate([self._thickness.embed(shape), super().embed(shape) * self.position_weight], axis=1)
 
 

@@ -48,3 +48,13 @@ SHAPE_DIAMETER = MethodSpec(
     needs=("mesh",),
     trainable=False,
 )
+
+WARD_SHAPE_DIAMETER = MethodSpec(
+    name="ward-shape-diameter",
+    summary="Ward clustering of local thickness and position under adjacency",
+    method="partseg_baselines.shape_diameter:WardShapeDiameter",
+    license="MIT",
+    capabilities=("segmenter", "embedder"),
+    needs=("mesh",),
+    trainable=False,
+)

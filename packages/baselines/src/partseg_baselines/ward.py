@@ -53,7 +53,7 @@ class WardPositionNormal(WardPosition):
 
     name = "ward-position-normal"
 
-    def __init__(self, default_parts: int = 8, normal_weight: float = 0.25) -> None:
+    def __init__(self, default_parts: int = 8, normal_weight: float = 0.1) -> None:
         super().__init__(default_parts)
         if normal_weight < 0:
             raise ValueError(f"normal_weight must not be negative, not {normal_weight}")
