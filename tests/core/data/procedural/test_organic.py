@@ -102,7 +102,7 @@ def test_flattened_and_cut_figures():
     np.testing.assert_allclose(np.abs(body.vertices).max(0), [1, 0.25, 1], atol=0.03)
     inside = (body.vertices / [1, 0.25, 1]) ** 2
     np.testing.assert_allclose(inside.sum(1), 1, atol=0.12)
-    figure.floor = 0.0
+    figure.cut([0, 0, 0], [0, 1, 0])
     cut = figure.build(6000)
     assert cut.vertices[:, 1].min() > -0.05
     assert components(cut.faces, len(cut.vertices)) == 1

@@ -17,6 +17,7 @@ from partseg.data.procedural.implicit import (
     nearest_limb,
     surface_nets,
 )
+from partseg.data.procedural.remesh import irregular
 
 Path = tuple[str, ...]
 """Names from the coarse part down to the leaf (1 to 3); ``name@key`` tells instances of one name apart."""
@@ -74,7 +75,11 @@ class Figure:
         self.limb_path: list[Path] = []
         self.blend: list[float] = []
         self.inner: list[float] = []
-        self.floor: float | None = None  # the figure is cut off flat below this height
+        self.cuts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def cut(self, point: Float[np.ndarray, " 3"], normal: Float[np.ndarray, " 3"]) -> None:
+        """Cut the figure off flat at the plane through ``point``; what lies along ``normal`` stays."""
+        self.cuts.append((np.asarray(point, float), unit(normal)))
 
     def limb(
         self,
@@ -115,8 +120,13 @@ class Figure:
         self.blend.append((self.softness if blend is None else blend) * float(radii[0]) * max(flat, 0.3))
         self.inner.append(inner * float(radii.mean()))
 
-    def build(self, n_faces: int, jitter: float = 0.2) -> "Body":
-        """Mesh the figure with about ``n_faces`` triangles and label them."""
+    def build(self, n_faces: int, jitter: float = 0.2, irregularity: float | None = None) -> Body:
+        """Mesh the figure with about ``n_faces`` triangles and label them.
+
+        Args:
+            jitter: random move of the vertices of the grid mesh, in cells.
+            irregularity: share of the vertices removed by edge collapses (none or up to 0.6 at random if None).
+        """
         bones = np.concatenate(self.bones)
         start = np.concatenate([[0], np.cumsum([len(b) for b in self.bones])])
         blend, inner = np.array(self.blend), np.array(self.inner)
@@ -124,15 +134,24 @@ class Figure:
         length = np.linalg.norm(bones[:, 3:6] - bones[:, :3], axis=1)
         area = float((2 * np.pi * radius * (length + 0.7 * radius)).sum()) * 0.85
         cell = np.sqrt(2.6 * area / n_faces)
+        share = float(self.rng.choice([0.0, self.rng.uniform(0.1, 0.6)])) if irregularity is None else irregularity
+        # crossings of a coarse grid tell how fine the grid must be: overlaps make the sum of areas a poor guide
+        field, _, rough = grid_field(bones, start, blend, inner, 2 * cell)
+        solid = field < 0
+        crossings = sum(int(np.count_nonzero(np.diff(solid, axis=axis))) for axis in range(3))
+        cell = float(np.clip(rough * np.sqrt(2 * max(crossings, 1) * (1 - share) / n_faces), 0.5 * cell, 2 * cell))
         # nothing thinner than the grid can show, or limbs would fall apart into crumbs
         bones[:, 6:8] = np.maximum(bones[:, 6:8], 0.8 * cell)
         bones[:, 12] = np.minimum(1, np.maximum(bones[:, 12], 0.9 * cell / bones[:, 6:8].max(1)))
         field, origin, cell = grid_field(bones, start, blend, inner, cell)
-        if self.floor is not None:
-            height = origin[1] + cell * np.arange(field.shape[1])
-            field = np.maximum(field, (self.floor - height)[None, :, None].astype(np.float32))
+        for point, normal in self.cuts:
+            axes = [(origin[i] - point[i] + cell * np.arange(field.shape[i])) * -normal[i] for i in range(3)]
+            plane = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
+            field = np.maximum(field, plane.astype(np.float32))
         vertices, faces = surface_nets(field, self.rng, jitter)
         vertices, faces = compact(vertices, faces, largest_component(faces, len(vertices)))
+        if share:
+            vertices, faces = irregular(vertices, faces, self.rng, share)
         vertices = origin + cell * vertices
         paths = list(dict.fromkeys(self.limb_path))
         of_limb = np.array([paths.index(p) for p in self.limb_path])

@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from partseg.data.procedural.figure import clean
 from partseg.data.procedural.grammar import ProceduralShape
 from partseg.data.procedural.implicit import compact, largest_component, surface_nets
+from partseg.data.procedural.remesh import irregular
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +211,8 @@ def fuse(
     low, high = triangles.min((0, 1)), triangles.max((0, 1))
     if not np.isfinite(area) or area <= 0:
         raise ValueError(f"{shape.family}: nothing to fuse, the shape has no area")
-    cell = np.sqrt(1.7 * area / n_faces)
+    share = float(rng.choice([0.0, rng.uniform(0.1, 0.6)]))
+    cell = np.sqrt(1.7 * (1 - share) * area / n_faces)
     cell = max(cell, float((high - low).max()) / 160, float(np.prod(high - low + 8 * cell) / max_nodes) ** (1 / 3))
     offset, softness = rng.uniform(0.78, 1.0), rng.choice([0.0, rng.uniform(0.3, 0.55)])
     reach = 3.2
@@ -230,6 +232,8 @@ def fuse(
         if keep.mean() > 0.97 or inside_only(signed, offset + grow, vertices, faces, keep):
             break
     vertices, faces = compact(vertices, faces, keep)
+    if share:
+        vertices, faces = irregular(vertices, faces, rng, share)
     number = clean(faces, _nearest_leaf(np.ascontiguousarray(vertices[faces].mean(1)), grid, leaf, nearest))
     vertices = vertices + rng.normal(scale=rng.choice([0.0, rng.uniform(0.0, 0.06)]), size=vertices.shape)
     return pruned(shape, (origin + cell * vertices).astype(np.float32), faces, number)

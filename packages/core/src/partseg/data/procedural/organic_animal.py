@@ -253,7 +253,7 @@ def quadruped(rng: np.random.Generator) -> Figure:
         if rng.random() < 0.7
         else np.interp(np.linspace(0, 1, steps + 1), [0, 0.5, 1], [0.8, 2.0, 0.8])
     )
-    fig.limb("tail", path, max(tail_r, 0.018) * thick * rng.uniform(1, 1.4), blend=0.8)
+    fig.limb("tail", path, np.minimum(max(tail_r, 0.018) * thick * rng.uniform(1, 1.4), 0.7 * high), blend=0.8)
     return fig
 
 
@@ -394,9 +394,9 @@ def bird(rng: np.random.Generator) -> Figure:
             flat=0.4,
             normal=X,
         )
-    span = rng.uniform(0.35, 0.65)
+    span = rng.uniform(0.35, 0.75)
     split = rng.random() < 0.35
-    chord, thin = span * rng.uniform(0.16, 0.3), rng.uniform(0.1, 0.16)
+    chord, thin = span * rng.uniform(0.18, 0.42), rng.uniform(0.08, 0.15)
     dihedral = rng.normal(scale=14) if rng.random() < 0.7 else rng.uniform(20, 50)
     sweep, fold = rng.uniform(-5, 20), rng.uniform(0, 45)
     for name, s in SIDES:

@@ -52,8 +52,8 @@ def add_fingers(
     fan = 0.62
     fig.limb(
         palm,
-        np.vstack([np.stack([wrist + along * size * 0.04 + fan * 0.6 * r, knuckles + r]).reshape(2, 3) for r in rows]),
-        np.tile([size * 0.11 / flat * 0.55, thick * 1.15 / flat * 0.6], 4),
+        np.vstack([[wrist + along * size * 0.04 + fan * 0.6 * r, knuckles - along * 2.1 * thick + r] for r in rows]),
+        np.tile([size * 0.11 / flat * 0.55, thick * 1.02 / flat], 4),
         flat=flat,
         normal=out,
         inner=0.4,
@@ -65,7 +65,7 @@ def add_fingers(
         if curl is None
         else curl
     )
-    lengths = {4: [0.37, 0.47, 0.52, 0.47], 3: [0.42, 0.5, 0.46]}[count]
+    lengths = {4: [0.42, 0.53, 0.58, 0.52], 3: [0.46, 0.55, 0.5]}[count]
     names = {4: ["little", "ring", "middle", "index"], 3: ["little", "middle", "index"]}[count]
     for i, name in enumerate(names):
         t = i / (count - 1) - 0.5
@@ -495,23 +495,32 @@ def bust(rng: np.random.Generator) -> Figure:
     fig = Figure(rng, blend=0.4)
     size = 0.5
     turned = turn(Y, rng.normal(scale=20)) @ turn(X, rng.normal(scale=8))
-    neck_r, low = rng.uniform(0.1, 0.135), rng.uniform(0.14, 0.24)
-    w = rng.uniform(0.2, 0.32)
-    fig.limb("torso", [[-w, -low, -0.03], [w, -low, -0.03]], rng.uniform(0.12, 0.16), flat=0.85, blend=0.6)
-    fig.limb(
-        "torso", [[0, -low * 0.55, -0.02], [0, -low - 0.16, 0]], [0.1, rng.uniform(0.17, 0.22)], flat=0.85, blend=0.9
-    )
-    fig.limb("neck", [[0, -low * 0.7, -0.03], [0, 0.1, 0.0]], [neck_r * 1.1, neck_r * 0.9], blend=0.9)
+    neck_r, low = rng.uniform(0.1, 0.135), rng.uniform(0.1, 0.18)
+    w, depth = rng.uniform(0.26, 0.36), rng.uniform(0.55, 0.75)
+    chest = np.array([0, -low - 0.16, -0.02])
+    fig.limb("torso", [chest - X * w * 0.5, chest + X * w * 0.5], rng.uniform(0.2, 0.26), flat=depth, blend=0.6)
+    yoke = np.array([[-w, -low - 0.09, -0.03], [0, -low * 0.4, -0.04], [w, -low - 0.09, -0.03]])
+    fig.limb("torso", yoke, [0.085, 0.13, 0.085], flat=0.85, blend=0.8)
+    drop = rng.uniform(0.08, 0.4)
+    if rng.random() < 0.45:  # the stumps of arms
+        for name, s in SIDES:
+            shoulder = np.array([s * w, -low - 0.1, -0.03])
+            down = turn(Z, s * rng.uniform(3, 25)) @ turn(X, rng.normal(scale=15)) @ -Y
+            fig.limb(f"arm@{name}", [shoulder, shoulder + down * (drop + 0.15)], [0.105, 0.09], blend=0.4)
+    fig.limb("neck", [[0, -low * 0.6, -0.03], [0, 0.1, 0.0]], [neck_r * 1.1, neck_r * 0.9], blend=0.9)
     add_head(fig, ("head",), np.zeros(3), turned, size, detail=rng.choice([0.65, 0.9]))
     if rng.random() < 0.15:
         c = turned @ (Y * size * 0.72)
         fig.limb(("head", "hat"), [c + turned @ (Y * 0.02)], size * 0.66, flat=0.12, normal=turned @ Y, blend=0.05)
         fig.limb(("head", "hat"), [c, c + turned @ (Y * size * 0.25)], size * 0.42, blend=0.05)
-    base = -low - rng.uniform(0.08, 0.2)
+    base = -low - 0.1 - drop
     if rng.random() < 0.3:
-        fig.limb("pedestal", [[0, base - 0.04, 0], [0, base - 0.18, 0]], [0.1, 0.15], blend=0.2)
-        base = base - 0.2
-    fig.floor = base
+        base = -low - rng.uniform(0.4, 0.5)
+        fig.limb("pedestal", [[0, base + 0.04, 0], [0, base - 0.1, 0]], [0.09, 0.15], blend=0.2)
+        base -= 0.12
+    elif rng.random() < 0.25:
+        base = -low * rng.uniform(0.4, 1.0)  # cut through the neck
+    fig.cut([0, base, 0], Y)
     return fig
 
 
@@ -521,12 +530,12 @@ def hand(rng: np.random.Generator) -> Figure:
     frame = turn(rng.normal(size=3), rng.normal(scale=10))
     along = frame[:, 1]
     size = 0.62
-    length = rng.uniform(0.1, 0.5)
+    length = rng.choice([rng.uniform(0.02, 0.12), rng.uniform(0.12, 0.6)])
     r = rng.uniform(0.085, 0.11)
     wrist = np.zeros(3)
     bend = turn(frame[:, 0], rng.normal(scale=14)) @ turn(frame[:, 2], rng.normal(scale=10)) @ -along
     fig.limb(
-        "wrist",
+        "wrist" if length > 0.05 else "palm",
         [wrist + along * 0.01, wrist + bend * length * 0.5, wrist + bend * length],
         [r * 0.95, r, r * rng.uniform(0.95, 1.35)],
         flat=rng.uniform(0.7, 0.95),
@@ -534,9 +543,7 @@ def hand(rng: np.random.Generator) -> Figure:
         blend=0.4,
     )
     side = 1.0 if rng.random() < 0.5 else -1.0
-    add_fingers(fig, (), wrist, frame, size, side, phalanges=rng.random() < 0.7, count=3 if rng.random() < 0.06 else 4)
-    if rng.random() < 0.7:
-        d = unit(bend)
-        if abs(d[1]) > 0.9 and length > 0.15:
-            fig.floor = float((wrist + bend * length)[1])
+    add_fingers(fig, (), wrist, frame, size, side, phalanges=rng.random() < 0.4, count=3 if rng.random() < 0.06 else 4)
+    if rng.random() < 0.75:
+        fig.cut(wrist + bend * length, -bend)
     return fig

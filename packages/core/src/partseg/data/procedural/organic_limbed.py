@@ -22,7 +22,7 @@ def insect(rng: np.random.Generator) -> Figure:
     droop = turn(X, rng.uniform(-25, 15))
     start = np.array([0, 0, -long - waist - r_back * 0.7])
     mid = start + droop @ (Z * -rng.uniform(0.02, 0.12))
-    end = mid + droop @ (Z * -rng.uniform(0.08, 0.2))
+    end = mid + droop @ (Z * -rng.uniform(0.08, 0.35))
     if waist > 0.02:
         fig.limb("abdomen", [[0, 0, -long], start], 0.035, blend=0.4)
     fig.limb("abdomen", [start, mid, end], [r_back * 0.75, r_back, r_back * 0.4], inner=0.1)
@@ -58,9 +58,10 @@ def insect(rng: np.random.Generator) -> Figure:
                 blend=0.05,
             )
     pairs = 4 if spider else 3
-    thick = rng.uniform(0.014, 0.024)
-    span, height = rng.uniform(0.28, 0.5), rng.uniform(0.04, 0.2)
-    ground = -rng.uniform(0.12, 0.24)
+    thick = rng.choice([rng.uniform(0.014, 0.022), rng.uniform(0.022, 0.036)])
+    span, height = rng.uniform(0.24, 0.5), rng.uniform(-0.02, 0.2)
+    rubber = rng.random() < 0.35  # legs bent in one curve, a part each
+    ground = -rng.uniform(0.0, 0.24)
     parts = int(rng.integers(2, 4))
     for i in range(pairs):
         t = i / (pairs - 1)
@@ -75,14 +76,14 @@ def insect(rng: np.random.Generator) -> Figure:
             foot = root + out * reach + Y * (ground - root[1])
             toe = foot + out * reach * 0.16 + Y * 0.002
             leg = f"leg@{name} {i}"
+            if rubber:
+                path = bent([root, knee, foot, toe], 10)
+                fig.limb(leg, path, np.linspace(1.2, 0.8, 10) * thick, blend=0.6)
+                continue
+            tarsus = (leg, "tarsus") if parts == 3 else (leg, "tibia")
             fig.limb((leg, "femur"), [root, hip, knee], np.array([1.25, 1.3, 1.0]) * thick, bulge=0.1, blend=0.6)
             fig.limb((leg, "tibia"), [knee, foot], np.array([1.0, 0.75]) * thick, blend=0.05)
-            fig.limb(
-                (leg, "tarsus") if parts == 3 else (leg, "tibia"),
-                [foot, toe],
-                np.array([0.78, 0.65]) * thick,
-                blend=0.05,
-            )
+            fig.limb(tarsus, [foot, toe], np.array([0.78, 0.65]) * thick, blend=0.05)
     if not spider and rng.random() < 0.15:
         for i in range(int(rng.integers(1, 3))):
             for name, s in SIDES:
@@ -127,8 +128,9 @@ def octopus(rng: np.random.Generator) -> Figure:
         e = r * rng.uniform(0.22, 0.32)
         for name, s in SIDES:
             fig.limb(("head", f"eye@{name}"), [tilt @ np.array([s * r * 0.55, r * 0.8, r * 0.8])], e, blend=0.1)
-    m, length = 12, rng.uniform(0.55, 1.0)
-    slope, curl = rng.uniform(-65, 5), rng.uniform(-4, 12)
+    m, length = 16, rng.choice([rng.uniform(0.5, 1.0), rng.uniform(0.9, 1.6)])
+    slope, curl = rng.uniform(-75, 10), rng.uniform(-5, 10)
+    wave = rng.choice([0.0, rng.uniform(5, 16)])
     thick = r * rng.uniform(0.26, 0.42) * min(1, 8 / n)
     bands = rng.random() < 0.15
     for i in range(n):
@@ -138,6 +140,7 @@ def octopus(rng: np.random.Generator) -> Figure:
         start = out * r * 0.5 - Y * r * 0.25
         d = turn(side, -(slope + rng.normal(scale=9))) @ out
         bends = -(curl + rng.normal(scale=3)) * np.linspace(0.3, 1.6, m) + np.linspace(0, 1, m) * rng.normal(scale=6)
+        bends += wave * np.sin(np.linspace(0, rng.uniform(4, 8), m) + rng.uniform(0, 6.3))
         axis = turn(out, rng.normal(scale=35)) @ side
         path = walk(start, d, axis, length * rng.uniform(0.85, 1.1) / m, bends)
         radii = thick * np.linspace(1, rng.uniform(0.22, 0.4), m + 1)
@@ -223,7 +226,7 @@ def cactus(rng: np.random.Generator) -> Figure:
     if rng.random() < 0.6:
         w = rng.uniform(0.15, 0.22)
         fig.limb("pot", [[0, -0.22, 0], [0, 0.0, 0]], [w * 0.8, w], blend=0.05)
-        fig.floor = -0.24 - rng.uniform(0, 0.08)
+        fig.cut([0, -0.24 - rng.uniform(0, 0.08), 0], Y)
     return fig
 
 
@@ -280,7 +283,7 @@ def plant(rng: np.random.Generator) -> Figure:
     if rng.random() < 0.5:
         w = rng.uniform(0.12, 0.2)
         fig.limb("pot", [[0, -0.2, 0], [0, -0.02, 0]], [w * 0.75, w], blend=0.03)
-        fig.floor = -0.22
+        fig.cut([0, -0.22, 0], Y)
     return fig
 
 
