@@ -68,8 +68,9 @@ def cast_rays(vertices, faces, camera, size):
     second = np.sort(t, axis=1)[:, 1] if t.shape[1] > 1 else np.full(len(t), np.inf)
     with np.errstate(invalid="ignore"):
         clear = ~edge.any(axis=1) & ((second - depth > 1e-5) | ~np.isfinite(depth))
-    w = np.stack([1 - u[rows, face] - v[rows, face], u[rows, face], v[rows, face]], -1)
     found = np.isfinite(depth)
+    u, v = (np.where(found, x[rows, face], 0) for x in (u, v))
+    w = np.stack([1 - u - v, u, v], -1)
     return (
         np.where(found, face, -1).reshape(size),
         depth.reshape(size),

@@ -130,6 +130,15 @@ def test_picture_of_points_and_of_own_colours():
     assert part_picture(Shape(points=points, kind="splats"), labels, width=400).size[0] == 400
 
 
+def test_any_numbers_name_parts():
+    shape = grid_mesh()
+    labels = (shape.points[:, 0] > 0).astype(int)
+    images = [np.asarray(part_picture(shape, x, width=300)) for x in (labels, np.where(labels, 10**15, 7))]
+    np.testing.assert_array_equal(*images)
+    images = [np.asarray(part_picture(shape, x, width=300)) for x in (labels - 1, 3 * labels - 3)]
+    np.testing.assert_array_equal(*images)
+
+
 def test_smallest_shapes():
     one = Shape(points=np.zeros((1, 3), np.float32), kind="cloud", name="dot")
     triangle = Shape(
@@ -151,6 +160,8 @@ def test_wrong_labels_and_paths(tmp_path):
     shape = grid_mesh()
     with pytest.raises(ValueError, match="elements"):
         part_picture(shape, np.zeros(3, int))
+    with pytest.raises(ValueError, match="float"):
+        part_picture(shape, np.zeros(shape.n_elements))
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError):
         part_picture(shape, None, tmp_path / "file" / "x.png", width=200)

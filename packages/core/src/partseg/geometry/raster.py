@@ -202,10 +202,11 @@ def smooth_corners(vertices, faces, cosine, crowd, area, length, start, around, 
         length: (f,) float64, preset to 0, scratch.
         start: (v + 2,) int64, preset to 0, scratch.
         around: (3 f,) int32, scratch.
-        out: (f, 3, 3) float32, preset to 0, written: unit normals on the side of the face normal; 0 for degenerate faces.
+        out: (f, 3, 3) float32, preset to 0, written: unit normals on the side of the face normal; 0 for
+            degenerate faces.
     """
     n_faces = faces.shape[0]
-    # Counting sort of the faces by vertex: while filling, start[v + 1] runs from the first to past the last of v.
+    # Counting sort of the faces by vertex: while it fills, start[v + 1] runs from the first to past the last of v.
     for face in range(n_faces):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
         ax, ay, az = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])

@@ -131,7 +131,7 @@ def assign_colors(
     out = np.zeros((k, 3), np.uint8)
     done = np.zeros(k, bool)
     order = np.argsort(-count, kind="stable")
-    if coarse is not None:
+    if coarse is not None and len(coarse[1]) <= _LIMIT:
         _inherit(labels, order, *coarse, out, done)
     used = oklab(out[done])
     lab = oklab(colors)

@@ -165,9 +165,15 @@ def _levels(shape: Shape, given: object) -> list[tuple[str, np.ndarray | None]]:
     else:
         pairs = [("", np.asarray(labels)) for labels in given]
     for _, labels in pairs:
-        if labels.shape != (shape.n_elements,):
-            raise ValueError(f"{shape.n_elements} elements, but labels of shape {labels.shape}")
-    return pairs or [("", None)]
+        if labels.shape != (shape.n_elements,) or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"{shape.n_elements} elements, but labels of shape {labels.shape}, {labels.dtype}")
+    return [(name, _dense(labels)) for name, labels in pairs] or [("", None)]
+
+
+def _dense(labels: np.ndarray) -> np.ndarray:
+    """The same parts numbered 0..k-1 in the order of their labels; all negative labels become -1."""
+    found, number = np.unique(np.maximum(labels, -1), return_inverse=True)
+    return number - int(len(found) > 0 and found[0] == -1)
 
 
 def _extent_points(shape: Shape) -> np.ndarray:
