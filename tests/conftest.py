@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def test_data() -> Callable[[str], Path]:
-    """`test_data("psb")` is the folder of that name under $PARTSEG_TEST_DATA (or beside the checkout); skips when absent."""
+    """`test_data("psb")` is real data under $PARTSEG_TEST_DATA (or beside the checkout); skips when absent."""
     root = Path(os.environ.get("PARTSEG_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
 
     def folder(name: str) -> Path:

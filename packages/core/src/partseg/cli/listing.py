@@ -57,8 +57,11 @@ def table(kind: str, rows: list[Entry]) -> str:
     else:
         lines = [f"no {kind}s are installed"]
     if kind == "method":
-        absent = [f"pip install {package}" for name, package in PUBLISHED.items() if name not in _names(rows)]
-        lines += [f"not installed: {', '.join(absent)}"] if absent else []
+        absent = {package: [] for name, package in PUBLISHED.items() if name not in _names(rows)}
+        for name, package in PUBLISHED.items():
+            if package in absent:
+                absent[package].append(name)
+        lines += [f"pip install {package} brings {', '.join(names)}" for package, names in absent.items()]
     return "\n".join(lines)
 
 

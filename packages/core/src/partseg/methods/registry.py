@@ -35,6 +35,11 @@ GROUPS: dict[str, type] = {
 # Method -> the distribution of this project that brings it, for the hint in "unknown method".
 PUBLISHED = {
     "partfield": "partseg-partfield",
+    "connected-components": "partseg-baselines",
+    "shape-diameter": "partseg-baselines",
+    "ward-position": "partseg-baselines",
+    "ward-position-normal": "partseg-baselines",
+    "ward-shape-diameter": "partseg-baselines",
 }
 
 # Core's own entries need no entry point, so that they are there in a source tree as well as in an installed package.

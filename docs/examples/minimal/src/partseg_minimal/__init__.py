@@ -1,0 +1,1 @@
+"""The smallest partseg method, to copy."""
