@@ -74,7 +74,8 @@ def test_bounds_never_exceed_the_distance():
     from partseg.ops.ward import _projection
 
     z = _projection(x)
-    assert z.shape == (500, _ward_kernel.PROJECTED) and z.dtype == np.float32
+    assert z.shape == (500, _ward_kernel.PROJECTED)
+    assert z.dtype == np.float32
     i, j = rng.integers(0, 500, (2, 4000))
     exact = ((x[i].astype(float) - x[j]) ** 2).sum(1)
     projected = ((z[i].astype(float) - z[j]) ** 2).sum(1)

@@ -1,7 +1,7 @@
 """Compiled part of `partseg.ops.ward`: lazy heap, adjacency lists and centroid updates.
 
 State of a cluster lives in a *slot* (0..n-1, at first one per element); a merge keeps the slot of the larger side and
-frees the other. Node numbers follow scikit-learn (merge j makes node n + j) and only break ties and detect what is stale.
+frees the other. Node numbers follow scikit-learn (merge j makes node n + j); they break ties and tell what is stale.
 A pair of neighbouring clusters belongs to the one made later, which keeps the pair's value in its adjacency list and
 its best pair in the heap: at most one heap entry per living cluster.
 A value in a list is >= 0 when exact and negative when it is minus a lower bound.
@@ -113,7 +113,7 @@ def _sift_down(key, entry, n, place, value, node, slot):  # pragma: no cover - c
 
 @njit(cache=True, nogil=True)
 def _best_pair(slot, node, head, following, target, value, node_of):  # pragma: no cover - compiled
-    """(half-edge, value) of the least pair that the cluster owns and whose other side still lives; (-1, inf) if none."""
+    """(half-edge, value) of the least pair the cluster owns and whose other side still lives; (-1, inf) if none."""
     best, least, partner = -1, np.inf, -1
     h = head[slot]
     while h >= 0:
