@@ -23,7 +23,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(HERE))
@@ -55,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for name in names:
             _method(name)
-    except PartsegError as error:
+        shapes = [load(item) for item in items]
+    except PartsegError as error:  # a method that cannot be loaded, or a file of the benchmark that cannot be read
         print(f"quality: {error}", file=sys.stderr)
         return 2
 
-    shapes = [load(item) for item in items]
     result: dict[str, Any] = {
         "benchmark": "psb class-agnostic mIoU, best of 20 cuts",
         "version": "1",
