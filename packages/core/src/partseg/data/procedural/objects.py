@@ -27,7 +27,7 @@ UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float)  # y (up) -> z (fr
 
 def upright(mesh: Mesh, *at: float) -> Mesh:
     """A mesh built lying on the ground (y up), stood up so that its top faces the front (+z), moved to ``at``."""
-    return mesh.mapped(UPRIGHT, at)
+    return mesh.mapped(UPRIGHT, at or (0.0, 0.0, 0.0))
 
 
 def disk_foot(rng: np.random.Generator, r: float, tall: float) -> PartNode:

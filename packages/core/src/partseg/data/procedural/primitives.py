@@ -48,6 +48,12 @@ class Mesh:
         """``function`` applied to a copy of the vertices, (v, 3) -> (v, 3)."""
         return Mesh(function(self.vertices.copy()), self.faces)
 
+    def outward(self) -> Mesh:
+        """A closed mesh with its faces turned so that it encloses a positive volume."""
+        a, b, c = (self.vertices[self.faces[:, i]] - self.vertices[0] for i in range(3))
+        volume = np.einsum("ij,ij->", a, np.cross(b, c))
+        return self if volume >= 0 else Mesh(self.vertices, self.faces[:, ::-1])
+
     def split(self, group: Int[np.ndarray, " f"], count: int) -> list[Mesh]:
         """``count`` patches of this surface, patch ``i`` holding the faces with ``group == i``. They share the vertices."""
         return [Mesh(self.vertices, self.faces[group == i]) for i in range(count)]
@@ -434,8 +440,13 @@ def _inset(outline: np.ndarray, amount: float) -> np.ndarray:
     return outline + amount * np.stack([-tangent[:, 1], tangent[:, 0]], 1)
 
 
-def _triangulate(loops: list[np.ndarray]) -> np.ndarray:
-    """Delaunay triangles (counter-clockwise) of the region inside loops[0] and outside the others."""
+def _area(polygon: np.ndarray) -> float:
+    x, y = polygon[:, 0], polygon[:, 1]
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def _triangulate(loops: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Delaunay triangles (counter-clockwise) of the region inside loops[0] and outside the others, and their area."""
     from scipy.spatial import Delaunay
 
     points = np.concatenate(loops)
@@ -448,7 +459,7 @@ def _triangulate(loops: list[np.ndarray]) -> np.ndarray:
     a, b, c = (points[triangles[:, i]] for i in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     triangles[area < 0] = triangles[area < 0][:, ::-1]
-    return triangles[np.abs(area) > 1e-12]
+    return triangles[np.abs(area) > 1e-12], float(np.abs(area).sum() / 2)
 
 
 def extrude(
@@ -459,20 +470,31 @@ def extrude(
 ) -> tuple[Mesh, Int[np.ndarray, " f"]]:
     """Plate with through holes: the region between ``outline`` and ``holes`` extruded along y from 0 to ``height``.
 
-    The plan is (x, -z). Boundary points must be dense compared with the gaps between loops (as arcs of 12+ points are), for
-    the plan is cut by an unconstrained Delaunay triangulation.
+    The plan is (x, -z). It is cut by an unconstrained Delaunay triangulation; boundary edges are halved until they all occur
+    in it, so a hole close to another costs points.
 
     Args:
         outline: counter-clockwise, need not be convex.
         holes: counter-clockwise loops inside the outline, disjoint.
         bevel: chamfer of the outer edges.
 
+    Raises:
+        ValueError: loops that cross.
+
     Returns:
         One connected mesh, and the group of each face: 0 bottom, 1 top, 2 outer wall, 3 + i the wall of hole i.
     """
     loops = [np.asarray(outline, float), *(np.asarray(h, float) for h in holes)]
-    inner = [_inset(loops[0], bevel), *loops[1:]] if bevel else loops
-    triangles = _triangulate(inner)
+    for attempt in range(4):
+        inner = [_inset(loops[0], bevel), *loops[1:]] if bevel else loops
+        triangles, area = _triangulate(inner)
+        wanted = _area(inner[0]) - sum(_area(h) for h in inner[1:])
+        if abs(area - wanted) <= 1e-6 * abs(wanted):
+            break
+        if attempt == 3:
+            raise ValueError("the outline or a hole crosses itself or another, or they nearly touch")
+        # Some boundary edge is missing from the triangulation: halve them all.
+        loops = [np.stack([r, (r + np.roll(r, -1, 0)) / 2], 1).reshape(-1, 2) for r in loops]
     plan = np.concatenate(inner)
     n = len(plan)
 

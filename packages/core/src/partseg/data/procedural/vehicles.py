@@ -459,8 +459,7 @@ def boat(rng: np.random.Generator) -> PartNode:
             front = grid + np.concatenate([bulge + 0.006, 0 * bulge, 0 * bulge], -1)
             back = grid + np.concatenate([bulge - 0.006, 0 * bulge, 0 * bulge], -1)
             loops = np.concatenate([front, back[:, ::-1]], 1)
-            mesh = ring_stack(loops, loops[0].mean(0), loops[-1].mean(0))
-            return mesh if np.linalg.det(np.stack([head - tack, clew - tack, [1, 0, 0]])) > 0 else Mesh(mesh.vertices, mesh.faces[:, ::-1])
+            return ring_stack(loops, loops[0].mean(0), loops[-1].mean(0)).outward()
 
         main = part("mainsail", sail(np.array([0, boom_y + 0.03, mz - 0.03]), np.array([0, top_y + tall * 0.97, mz - 0.03]), np.array([0, boom_y + 0.03, mz - long * 0.4])))
         jib = part("jib", sail(np.array([0, top_y + 0.1, mz + 0.1]), np.array([0, top_y + tall * 0.8, mz + 0.05]), np.array([0, top_y + 0.25, long * 0.48]))) if chance(rng, 0.7) else None
