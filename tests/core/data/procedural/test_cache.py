@@ -109,7 +109,8 @@ def test_two_processes(tmp_path):
         assert worker.exitcode == 0
     assert totals[0] == totals[1]
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
-    assert len(files) == 4 and not [p for p in files if p.name.startswith(".")]
+    assert len(files) == 4
+    assert not [p for p in files if p.name.startswith(".")]
 
 
 def test_full_or_unwritable_folder_still_gives_shapes(tmp_path):

@@ -23,6 +23,8 @@ Path = tuple[str, ...]
 """Names from the coarse part down to the leaf (1 to 3); ``name@key`` tells instances of one name apart."""
 
 X, Y, Z = np.eye(3)
+SIDES = (("left", 1.0), ("right", -1.0))
+"""Names and signs of x of the two halves of a figure."""
 
 
 def unit(v: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:

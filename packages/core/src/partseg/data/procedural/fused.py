@@ -1,7 +1,7 @@
 """Assembled shapes as one fused, irregularly triangulated surface: connectivity no longer tells the parts.
 
-The pieces are sampled on a grid as a distance field of their union: the sign comes from signed crossings along the three
-axes (inside where at least two agree), the distance from the nearest triangle in a narrow band. Everything is thickened
+The pieces are sampled on a grid as a distance field of their union: the sign comes from signed crossings along
+three axes (inside where at least two agree), the distance from the nearest triangle in a narrow band. Everything is thickened
 by about a cell, so that plates and wires thinner than the grid survive and neighbours with hairline gaps grow together.
 """
 

@@ -1,8 +1,8 @@
 """Organic figures: smooth unions of tapered limbs over random skeletons, posed, deformed and labelled at their seams.
 
-A figure is built as limbs (see :mod:`figure`), meshed as one connected irregular surface, and labelled by the limb whose
-own field is smallest, so that cuts run along concave seams and across joints. The three levels: ``coarse`` whole limbs
-(head, torso, each arm), ``middle`` their segments (upper arm, forearm, hand), ``fine`` the smallest things (fingers,
+A figure is built as limbs (see :mod:`figure`), meshed as one connected irregular surface, and labelled by the limb with
+the smallest field of its own, so that cuts run along concave seams and across joints. The three levels: ``coarse`` whole
+limbs (head, torso, each arm), ``middle`` their segments (upper arm, forearm, hand), ``fine`` the smallest things (fingers,
 claws, ears).
 """
 
@@ -14,21 +14,28 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from partseg.data.procedural import organic_animal, organic_humanoid, organic_limbed
+from partseg.data.procedural import (
+    organic_animal,
+    organic_bird_fish,
+    organic_hand,
+    organic_head,
+    organic_humanoid,
+    organic_limbed,
+)
 from partseg.data.procedural.figure import Body, Figure, Path, bumps, warp
 from partseg.data.procedural.grammar import PartNode, ProceduralShape, finish
 
 FIGURES: dict[str, Callable[[np.random.Generator], Figure]] = {
     "human": organic_humanoid.human,
     "quadruped": organic_animal.quadruped,
-    "hand": organic_humanoid.hand,
-    "bird": organic_animal.bird,
-    "fish": organic_animal.fish,
+    "hand": organic_hand.hand,
+    "bird": organic_bird_fish.bird,
+    "fish": organic_bird_fish.fish,
     "insect": organic_limbed.insect,
     "octopus": organic_limbed.octopus,
     "teddy": organic_humanoid.teddy,
     "armadillo": organic_humanoid.armadillo,
-    "bust": organic_humanoid.bust,
+    "bust": organic_head.bust,
     "dinosaur": organic_animal.dinosaur,
     "limb tree": organic_limbed.limb_tree,
     "starfish": organic_limbed.starfish,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partseg.data.procedural.figure import Figure, X, Y, Z, bent, turn, unit, walk
-
-SIDES = (("left", 1.0), ("right", -1.0))
+from partseg.data.procedural.figure import SIDES, Figure, X, Y, Z, bent, turn, unit, walk
 
 
 def insect(rng: np.random.Generator) -> Figure:
