@@ -227,23 +227,27 @@ def test_autocast_stays_close(tiny, boxes, dtype):
 
 
 def test_one_graph(tiny, boxes):
-    """Nothing in the network depends on data in Python (the compiler's front end sees one graph)."""
-    model = perturbed(tiny)
+    """Nothing in the network depends on data in Python: the compiler's front end sees one graph, forward and back."""
+    model, reference = perturbed(tiny), perturbed(tiny)
     points, normals, _ = boxes(1, 64)
-    compiled = torch.compile(model, fullgraph=True, backend="eager")
-    with torch.no_grad():
-        torch.testing.assert_close(compiled(points, normals), model(points, normals))
+    planes = torch.compile(model, fullgraph=True, backend="aot_eager")(points, normals)
+    torch.testing.assert_close(planes, reference(points, normals), atol=1e-4, rtol=1e-4)
+    planes.square().mean().backward()
+    reference(points, normals).square().mean().backward()
+    for (name, ours), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):
+        if name != "logit_scale":
+            torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_compiled(tiny, boxes):
-    model = perturbed(tiny)
+    config = tiny.model_copy(update={"voxel_widths": (8,), "unet_widths": (16,)})
+    model = perturbed(config).eval()
     points, normals, _ = boxes(1, 64)
-    planes = torch.compile(model, fullgraph=True)(points, normals)
-    torch.testing.assert_close(planes, model(points, normals), atol=1e-3, rtol=1e-3)
-    planes.square().mean().backward()
-    assert all(p.grad is not None for k, p in model.named_parameters() if k != "logit_scale")
+    with torch.no_grad():
+        planes = torch.compile(model, fullgraph=True)(points, normals)
+        torch.testing.assert_close(planes, model(points, normals), atol=1e-3, rtol=1e-3)
 
 
 def test_paper_config_has_the_papers_sizes():

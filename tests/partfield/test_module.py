@@ -193,3 +193,12 @@ def test_rate():
     assert rates[100] == pytest.approx(0.1)
     assert rate_factor(500, 100, 10, 0.1) == pytest.approx(0.1)
     assert rate_factor(0, 0, 0, 0.1) == 1
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_compiles_when_fitting_and_asked(tiny, wanted):
+    module = PartFieldModule(changed(tiny, optim={"compile": wanted}))
+    module.setup("validate")
+    assert module.model._compiled_call_impl is None
+    module.setup("fit")
+    assert (module.model._compiled_call_impl is not None) == wanted
