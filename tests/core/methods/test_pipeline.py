@@ -126,7 +126,7 @@ def test_the_folder_has_the_permissions_of_any_new_folder(obj: Path, tmp_path: P
 
 def test_warnings_of_the_shape_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "nan.obj"
-    path.write_text(OBJ.replace("v 5 1 0", "v nan 1 0"))
+    path.write_text(OBJ.replace("v 4 1 0", "v nan 1 0"))
     result = segment_file(path, tmp_path / "out", Chain(), picture=False)
     assert len(result.warnings) == 1
     assert "\n" not in result.warnings[0]

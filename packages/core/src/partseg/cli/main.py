@@ -90,7 +90,7 @@ def _parser(rows: list[Entry]) -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the full traceback of an error")
     group = parser.add_argument_group("commands")
     for row in rows:
-        group.add_argument(row.name, nargs="?", help=row.spec.summary if row.spec else str(row).replace("%", "%%"))
+        group.add_argument(row.name, nargs="?", help=(row.spec.summary if row.spec else str(row)).replace("%", "%%"))
     return parser
 
 
