@@ -1,8 +1,9 @@
 """Assembled shapes as one fused, irregularly triangulated surface: connectivity no longer tells the parts.
 
-The pieces are sampled on a grid as a distance field of their union: the sign comes from signed crossings along
-three axes (inside where at least two agree), the distance from the nearest triangle in a narrow band. Everything is thickened
-by about a cell, so that plates and wires thinner than the grid survive and neighbours with hairline gaps grow together.
+The pieces are sampled on a grid as a distance field of their union: the sign comes from signed crossings along three
+axes (inside where at least two agree), the distance from the nearest triangle in a narrow band. The surface is taken
+about a cell outside, so that plates and wires thinner than the grid survive and neighbours with hairline gaps grow
+together, and then drawn back most of the way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from jaxtyping import Float, Int
 from numba import njit
 from scipy.ndimage import gaussian_filter
 
-from partseg.data.procedural.figure import clean
+from partseg.data.procedural.figure import clean, vertex_normals
 from partseg.data.procedural.grammar import ProceduralShape
 from partseg.data.procedural.implicit import compact, largest_component, surface_nets
 from partseg.data.procedural.remesh import irregular
@@ -198,7 +199,7 @@ def fuse(
 
     Returns:
         A shape with the same tree less the leaves that vanished (swallowed, or loose and dropped), in the same
-        coordinates up to a thickening of about one grid cell.
+        coordinates up to a thickening of about half a grid cell.
 
     Raises:
         ValueError: the shape has no area.
@@ -234,6 +235,8 @@ def fuse(
     vertices, faces = compact(vertices, faces, keep)
     if share:
         vertices, faces = irregular(vertices, faces, rng, share)
+    # back towards the pieces, but not so far that the sides of a thin sheet meet
+    vertices = vertices - rng.uniform(0.4, 0.75) * offset * vertex_normals(vertices, faces)
     number = clean(faces, _nearest_leaf(np.ascontiguousarray(vertices[faces].mean(1)), grid, leaf, nearest))
     vertices = vertices + rng.normal(scale=rng.choice([0.0, rng.uniform(0.0, 0.06)]), size=vertices.shape)
     return pruned(shape, (origin + cell * vertices).astype(np.float32), faces, number)
