@@ -1,8 +1,8 @@
 """Organic figures: smooth unions of tapered limbs over random skeletons, posed, deformed and labelled at their seams.
 
-A figure is built as limbs (see :mod:`figure`), meshed as one connected irregular surface, and labelled by the limb whose
-own field is smallest, so that cuts run along concave seams and across joints. The three levels: ``coarse`` whole limbs
-(head, torso, each arm), ``middle`` their segments (upper arm, forearm, hand), ``fine`` the smallest things.
+A figure is built as limbs (see :mod:`figure`), meshed as one connected irregular surface, and labelled by the limb
+whose own field is smallest, so that cuts run along concave seams and across joints. The three levels: ``coarse`` whole
+limbs (head, torso, each arm), ``middle`` their segments (upper arm, forearm, hand), ``fine`` the smallest things.
 """
 
 from __future__ import annotations
