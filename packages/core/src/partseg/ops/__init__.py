@@ -1,6 +1,8 @@
 """Compiled and torch operations on points, faces and features.
 
-Names are loaded when first used, so that `partseg.ops.ward_tree` needs neither torch nor the other kernels.
+Names are loaded when first used, so that `partseg.ops.ward_tree` needs neither torch nor the other kernels. A function
+that shares its module's name is found there: `partseg.ops.kmeans.kmeans`, `partseg.ops.knn.knn`,
+`partseg.ops.pool_faces.pool_faces`.
 """
 
 from __future__ import annotations
@@ -8,11 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOME = {
-    "farthest_point_sampling": "fps",
-    "kmeans": "kmeans",
-    "knn": "knn",
+    "fps_torch": "fps",
+    "knn_torch": "knn",
     "lookup_planes": "pool_faces",
-    "pool_faces": "pool_faces",
     "scatter_max": "scatter",
     "scatter_mean": "scatter",
     "scatter_sum": "scatter",
@@ -25,9 +25,7 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Some functions share their module's name: the import below puts the module here, the assignment the function.
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     return value
 
 
