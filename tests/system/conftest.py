@@ -1,8 +1,8 @@
 """Installed wheels in an environment of their own.
 
 The environment is new and holds our wheels, installed by pip without their dependencies. The third-party packages are
-links to those of the environment that runs the tests: downloading torch again would take minutes and prove nothing about
-our packages. That our metadata names everything we import is what `test_metadata.py` shows instead.
+links to those of the environment that runs the tests: downloading torch again would take minutes and prove nothing
+about our packages. That our metadata names everything we import is what `test_metadata.py` shows instead.
 """
 
 from __future__ import annotations
