@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from partseg.data.procedural import furniture, machined, objects, tools, vehicles, vessels
+from partseg.data.procedural import assemblies, furniture, machined, objects, tools, vehicles, vessels
 from partseg.data.procedural.grammar import LEVELS, Family, PartNode, ProceduralShape, SurfaceSample, finish
 from partseg.data.procedural.primitives import rotation
 
 __all__ = ["FAMILIES", "LEVELS", "PartNode", "ProceduralShape", "SurfaceSample", "generate"]
 
-FAMILIES: dict[str, Family] = {**furniture.FAMILIES, **vessels.FAMILIES, **objects.FAMILIES, **vehicles.FAMILIES, **tools.FAMILIES, **machined.FAMILIES}
+FAMILIES: dict[str, Family] = {**furniture.FAMILIES, **vessels.FAMILIES, **objects.FAMILIES, **vehicles.FAMILIES, **tools.FAMILIES, **machined.FAMILIES, **assemblies.FAMILIES}
 
 
 def generate(
