@@ -138,8 +138,9 @@ def _piece(
         pick = lambda array: None if array is None else array[index]  # noqa: E731
         return _Piece(vertices[index], np.zeros((0, 3), np.int64), pick(normals), None, pick(colors), material, 0)
     triangles = _triangles(index, mode)
-    if matrix.ndim == 2 and np.linalg.det(matrix[:3, :3]) < 0:
-        triangles = triangles[:, [0, 2, 1]]
+    with np.errstate(all="ignore"):
+        if matrix.ndim == 2 and np.linalg.det(matrix[:3, :3]) < 0:
+            triangles = triangles[:, [0, 2, 1]]
     return _Piece(vertices, triangles, normals, uv, colors, material, 0)
 
 

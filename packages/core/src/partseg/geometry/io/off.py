@@ -10,7 +10,7 @@ import numpy as np
 from partseg.errors import InputError
 from partseg.geometry.io.assemble import cloud_shape, color_bytes, mesh_shape
 from partseg.geometry.io.polygons import triangulate
-from partseg.geometry.io.text import floats, normalise, strip_comments, tokens_per_line
+from partseg.geometry.io.text import as_indices, floats, normalise, strip_comments, tokens_per_line
 from partseg.geometry.shape import Appearance, Shape
 
 _HEADER = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF(?![A-Za-z])")
@@ -73,12 +73,12 @@ def read_off(path: Path, data: bytes) -> Shape:
     per_face = per_line[1 + n_vertices : 1 + n_vertices + n_faces]
     values = floats(body[middle : ends[n_vertices + n_faces]], int(per_face.sum()))
     begin = np.cumsum(per_face) - per_face
-    sizes = np.nan_to_num(values[begin], nan=-1, posinf=-1).astype(np.int64)
+    sizes = as_indices(values[begin])
     if (sizes < 0).any() or (sizes >= per_face).any():
         bad = int(np.flatnonzero((sizes < 0) | (sizes >= per_face))[0])
         raise InputError(path, f"face {bad} lists {per_face[bad] - 1} numbers for {sizes[bad]} corners", _MEND)
     first = np.repeat(begin + 1 - (np.cumsum(sizes) - sizes), sizes)
-    corners = np.nan_to_num(values[first + np.arange(len(first))], nan=-1, posinf=-1, neginf=-1).astype(np.int64)
+    corners = as_indices(values[first + np.arange(len(first))])
     triangles, polygon = triangulate(vertices, corners, sizes)
     faces = corners[triangles]
     inside = np.where((faces >= 0) & (faces < n_vertices), faces, 0)

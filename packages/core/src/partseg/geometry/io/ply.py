@@ -12,6 +12,7 @@ from partseg.geometry.io.assemble import cloud_shape, color_bytes, mesh_shape
 from partseg.geometry.io.ply_elements import List, read_elements
 from partseg.geometry.io.polygons import strip_triangles, triangulate
 from partseg.geometry.io.splats import is_packed, is_splats, packed_splats, splat_colors
+from partseg.geometry.io.text import as_indices
 from partseg.geometry.io.textures import ImageStore
 from partseg.geometry.shape import Appearance, Shape
 
@@ -74,11 +75,11 @@ def _faces(elements: dict) -> tuple[Int[np.ndarray, " c"], Int[np.ndarray, " p"]
     face = elements.get("face", {})
     index = next((face[name] for name in _INDEX_NAMES if isinstance(face.get(name), List)), None)
     if index is not None and len(index.sizes):
-        return index.values.astype(np.int64), index.sizes, face
+        return as_indices(index.values), index.sizes, face
     strips = elements.get("tristrips", {})
     index = next((strips[name] for name in _INDEX_NAMES if isinstance(strips.get(name), List)), None)
     if index is not None and len(index.values):
-        corners = strip_triangles(index.values.astype(np.int64), index.sizes).reshape(-1)
+        corners = strip_triangles(as_indices(index.values), index.sizes).reshape(-1)
         return corners, np.full(len(corners) // 3, 3), {}
     return np.zeros(0, np.int64), np.zeros(0, np.int64), {}
 

@@ -60,7 +60,7 @@ def split_mesh(
     carried = {"normals": None, "uv": None, "colors": None}
     if look is not None:
         carried = {"normals": look.corner_normals, "uv": look.uv, "colors": None if paint else look.corner_colors}
-    carried = {name: None if a is None else a[face].reshape(3 * len(face), -1) for name, a in carried.items()}
+    carried = {name: None if a is None else a[face].reshape(3 * len(face), a.shape[2]) for name, a in carried.items()}
     vertex = shape.faces[face].astype(np.int64)
     first, inverse = _shared((piece[:, None] * len(shape.vertices) + vertex).reshape(-1), list(carried.values()))
     vertex_begin = np.searchsorted(piece[first // 3], np.arange(len(cuts) + 1))

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Float
@@ -172,7 +173,7 @@ def _load(path: Path, data: bytes) -> np.ndarray:
             )
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, SyntaxError, EOFError, TypeError) as error:
+    except (ValueError, SyntaxError, EOFError, TypeError, TokenError) as error:
         raise InputError(path, f"it is not a readable NumPy array: {error}", "save it again") from None
 
 

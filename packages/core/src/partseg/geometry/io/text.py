@@ -149,6 +149,14 @@ def ints(text: bytes, count: int | None = None) -> Int[np.ndarray, " t"]:
     return values
 
 
+def as_indices(values: np.ndarray) -> Int[np.ndarray, " t"]:
+    """Numbers as int64 indices; -1 for what is no number or far out of range."""
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            values = np.where(np.abs(values) < 2.0**62, values, -1)
+    return values.astype(np.int64)
+
+
 def ragged_positions(counts: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " t"], Int[np.ndarray, " t"]]:
     """Row and column of every item of a ragged array given the length of each row."""
     rows = np.repeat(np.arange(len(counts)), counts)
