@@ -131,6 +131,14 @@ def with_partfield(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
+def with_plugin(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the example plugin as the only method; a new one for each test, so that it can be damaged."""
+    environment = new_environment(tmp_path_factory.mktemp("plugin") / "venv")
+    environment.install([wheels["partseg-core"], wheels["partseg-minimal"]])
+    return environment
+
+
+@pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A table of five boxes in a folder of its own."""
     path = tmp_path / "table.obj"

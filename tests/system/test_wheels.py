@@ -76,15 +76,6 @@ def test_core_alone_says_what_to_install(core_only, table: Path) -> None:
     assert "no methods are installed" in done.stdout
 
 
-@pytest.fixture
-def with_plugin(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory):
-    from tests.system.conftest import new_environment
-
-    environment = new_environment(tmp_path_factory.mktemp("plugin") / "venv")
-    environment.install([wheels["partseg-core"], wheels["partseg-minimal"]])
-    return environment
-
-
 def test_a_plugin_is_listed_runs_and_keeps_the_contract(with_plugin, table: Path, repository: Path) -> None:
     done = with_plugin.run("partseg", "methods", folder=table.parent)
     assert "slabs  equal slabs along the longest side" in done.stdout
