@@ -14,7 +14,7 @@ from partseg.metrics.functional import class_agnostic_miou
 from partseg.spec import MethodSpec
 from partseg_baselines import spec
 from partseg_baselines.components import ConnectedComponents
-from partseg_baselines.shape_diameter import ShapeDiameter, WardShapeDiameter, bend_costs
+from partseg_baselines.shape_diameter import ShapeDiameter, WardShapeDiameter, bend_costs, join_crumbs
 from partseg_baselines.ward import WardPosition, WardPositionNormal
 
 SPECS = [value for value in vars(spec).values() if isinstance(value, MethodSpec)]
@@ -147,6 +147,15 @@ def test_boundaries_are_cheap_where_the_surface_bends_inwards() -> None:
     at_join = np.abs(height - (2 - np.sqrt(1 - 0.2**2))) < 0.04
     assert cost[at_join].min() < np.quantile(cost[~at_join], 0.01)
     assert (cost >= 0).all()
+
+
+def test_crumbs_join_the_neighbour_of_the_longest_boundary() -> None:
+    # pieces 0 and 1 are large; 2 touches 0 twice and 1 once; 3 touches only 2; 4 is alone
+    pieces = np.array([0, 0, 1, 1, 2, 3, 4])
+    area = np.array([10, 10, 10, 10, 0.1, 0.1, 0.1])
+    edges = np.array([[0, 1], [2, 3], [1, 2], [0, 4], [1, 4], [2, 4], [4, 5]])
+    assert join_crumbs(pieces, area, edges, 0.01).tolist() == [0, 0, 1, 1, 0, 0, 2]
+    assert (join_crumbs(pieces, area, edges, 0.0) == pieces).all()
 
 
 def test_clouds_are_clustered_by_position_and_refused_where_a_mesh_is_needed() -> None:

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+BINS = 1024  # the mixture is fitted to a histogram; every value still gets its own cost
+
 
 def mixture_costs(
     values: Float[np.ndarray, "n"], weight: Float[np.ndarray, "n"], clusters: int, rounds: int = 100
@@ -19,36 +21,57 @@ def mixture_costs(
     Returns:
         (n, k) costs >= 0, k <= clusters, columns by rising mean.
     """
-    weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(values), 1 / len(values))
-    rank = np.argsort(values, kind="stable")
-    mass = np.cumsum(weight[rank])
-    at = np.searchsorted(mass, (np.arange(clusters) + 0.5) / clusters).clip(max=len(values) - 1)
-    mean = np.unique(values[rank][at])
+    x, w = _histogram(values, weight)
+    at = np.searchsorted(np.cumsum(w), (np.arange(clusters) + 0.5) / clusters).clip(max=len(x) - 1)
+    mean = np.unique(x[at])
     k = len(mean)
     floor = 1e-4 * max(float(np.ptp(values)), 1e-12) ** 2  # a Gaussian may not shrink onto one value
-    total = float((weight * (values - (weight * values).sum()) ** 2).sum())
+    total = float((w * (x - (w * x).sum()) ** 2).sum())
     variance, share = np.full(k, max(total / k**2, floor)), np.full(k, 1 / k)
     previous = -np.inf
     for _ in range(rounds):
-        log = np.log(share) - 0.5 * (np.log(2 * np.pi * variance) + (values[:, None] - mean) ** 2 / variance)
-        top = log.max(1, keepdims=True)
-        evidence = top + np.log(np.exp(log - top).sum(1, keepdims=True))
-        responsibility = np.exp(log - evidence)
-        likelihood = float((weight * evidence[:, 0]).sum())
+        log, evidence = _log_mixture(x, mean, variance, share)
+        likelihood = float((w * evidence).sum())
         if likelihood - previous < 1e-7:
             break
         previous = likelihood
-        held = weight @ responsibility
-        held = np.maximum(held, 1e-12)
-        mean = (weight * values) @ responsibility / held
-        variance = np.maximum((weight[:, None] * responsibility * (values[:, None] - mean) ** 2).sum(0) / held, floor)
+        responsibility = w[:, None] * np.exp(log - evidence[:, None])
+        held = np.maximum(responsibility.sum(0), 1e-12)
+        mean = x @ responsibility / held
+        variance = np.maximum((responsibility * (x[:, None] - mean) ** 2).sum(0) / held, floor)
         share = held / held.sum()
     order = np.argsort(mean, kind="stable")
-    return np.minimum((evidence - log)[:, order], 30.0)  # exp(-30): certain enough, and finite
+    log, evidence = _log_mixture(np.asarray(values, np.float64), mean[order], variance[order], share[order])
+    return np.minimum(evidence[:, None] - log, 30.0)  # exp(-30): certain enough, and finite
+
+
+def _histogram(
+    values: Float[np.ndarray, "n"], weight: Float[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "b"], Float[np.ndarray, "b"]]:
+    """Means and shares of the bins that hold something, by rising value."""
+    weight = np.asarray(weight, np.float64)
+    weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(values), 1 / len(values))
+    span = float(np.ptp(values))
+    at = ((values - values.min()) / (span if span > 0 else 1.0) * BINS).astype(np.int64).clip(max=BINS - 1)
+    share = np.bincount(at, weight, BINS)
+    used = share > 0
+    return np.bincount(at, weight * values, BINS)[used] / share[used], share[used]
+
+
+def _log_mixture(
+    x: Float[np.ndarray, "n"],
+    mean: Float[np.ndarray, "k"],
+    variance: Float[np.ndarray, "k"],
+    share: Float[np.ndarray, "k"],
+) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n"]]:
+    """Log of each weighted Gaussian's density, and of their sum."""
+    log = np.log(share) - 0.5 * (np.log(2 * np.pi * variance) + (x[:, None] - mean) ** 2 / variance)
+    top = log.max(1)
+    return log, top + np.log(np.exp(log - top[:, None]).sum(1))
 
 
 def potts_labels(
-    unary: Float[np.ndarray, "n k"], edges: Int[np.ndarray, "m 2"], weight: Float[np.ndarray, "m"], rounds: int = 50
+    unary: Float[np.ndarray, "n k"], edges: Int[np.ndarray, "m 2"], weight: Float[np.ndarray, "m"], rounds: int = 30
 ) -> Int[np.ndarray, "n"]:
     """Labels of low total cost: sum of `unary` plus `weight` of every edge whose ends differ.
 

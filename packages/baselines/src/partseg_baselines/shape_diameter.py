@@ -21,14 +21,15 @@ class ShapeDiameter:
 
     The diameter function is smoothed over the surface and mapped to log scale; a mixture of Gaussians gives each face a
     cost for each cluster, a Potts field prefers boundaries along concave edges, and every cluster falls into its
-    connected pieces. Message passing stands where the paper uses alpha expansion. The number of parts follows from
-    that of
-    clusters, so there is no part tree: an asked-for number of parts takes the finest partition that does not exceed it.
+    connected pieces; crumbs join the piece they share most edges with. Message passing stands where the paper uses
+    alpha expansion. The number of parts follows from that of clusters, so there is no part tree: an asked-for number of
+    parts takes the finest partition that does not exceed it.
 
     Args:
         clusters: Gaussians when no number of parts is asked for.
         most_clusters: finest mixture tried when one is.
         smoothness: weight of the boundary cost against the mixture's.
+        smallest: share of the area below which a piece is a crumb.
         rays, cone: of the diameter function (degrees).
         sigma, rounds: of its smoothing over the surface.
     """
@@ -40,6 +41,7 @@ class ShapeDiameter:
         clusters: int = 5,
         most_clusters: int = 10,
         smoothness: float = 0.26,
+        smallest: float = 0.005,
         rays: int = 30,
         cone: float = 120.0,
         sigma: float = 0.1,
@@ -47,7 +49,8 @@ class ShapeDiameter:
     ) -> None:
         if not 1 <= clusters <= most_clusters:
             raise ValueError(f"expected 1 <= clusters <= most_clusters, not {clusters} and {most_clusters}")
-        self.clusters, self.most_clusters, self.smoothness = clusters, most_clusters, smoothness
+        self.clusters, self.most_clusters = clusters, most_clusters
+        self.smoothness, self.smallest = smoothness, smallest
         self.rays, self.cone, self.sigma, self.rounds = rays, cone, sigma, rounds
         self._last: tuple[Shape, _Field] | None = None  # several numbers of parts of one shape share the ray casting
 
@@ -76,7 +79,10 @@ class ShapeDiameter:
         if not shape.is_mesh:
             raise InputError(shape.name, "shape diameter needs a mesh, this is a cloud", "use ward-position")
         if self._last is None or self._last[0] is not shape:
-            self._last = shape, _Field(shape, self.smoothness, self.rays, self.cone, self.sigma, self.rounds)
+            self._last = (
+                shape,
+                _Field(shape, self.smoothness, self.smallest, self.rays, self.cone, self.sigma, self.rounds),
+            )
         return self._last[1]
 
 
@@ -108,9 +114,11 @@ class WardShapeDiameter(WardPosition):
 class _Field:
     """What all partitions of one mesh share: thickness, face graph, boundary costs."""
 
-    def __init__(self, shape: Shape, smoothness: float, rays: int, cone: float, sigma: float, rounds: int) -> None:
+    def __init__(
+        self, shape: Shape, smoothness: float, smallest: float, rays: int, cone: float, sigma: float, rounds: int
+    ) -> None:
         self.edges = element_edges(shape)
-        self.area = shape.face_areas
+        self.area, self.smallest = shape.face_areas, smallest
         raw = shape_diameter(shape.vertices, shape.faces, rays=rays, cone=cone)
         value = log_normalized(fill_unknown(raw, self.edges))
         indptr, indices, _, _ = directed_rows(self.edges, len(value))
@@ -124,8 +132,31 @@ class _Field:
             costs = mixture_costs(self.thickness, self.area, clusters)
             label = potts_labels(costs, self.edges, self.boundary)
             inside = self.edges[label[self.edges[:, 0]] == label[self.edges[:, 1]]]
-            self._partition[clusters] = renumber(connected_components(inside, len(label)))
+            pieces = connected_components(inside, len(label))
+            self._partition[clusters] = renumber(join_crumbs(pieces, self.area, self.edges, self.smallest))
         return self._partition[clusters]
+
+
+def join_crumbs(
+    pieces: Int[np.ndarray, "f"], area: Float[np.ndarray, "f"], edges: Int[np.ndarray, "m 2"], smallest: float
+) -> Int[np.ndarray, "f"]:
+    """Give every piece of less than `smallest` of the whole area to the neighbour it shares most edges with.
+
+    Repeated until none is left; a crumb without neighbours stays.
+    """
+    pieces = np.unique(pieces, return_inverse=True)[1].ravel()
+    while True:
+        n = int(pieces.max()) + 1
+        small = np.bincount(pieces, area, n) < smallest * area.sum()
+        pair = pieces[np.concatenate([edges, edges[:, ::-1]])]
+        pair = pair[small[pair[:, 0]] & (pair[:, 0] != pair[:, 1])]
+        if not len(pair):
+            return pieces
+        key, shared = np.unique(pair[:, 0] * n + pair[:, 1], return_counts=True)
+        order = np.lexsort((shared, key // n))
+        last = np.r_[np.diff(key[order] // n) != 0, True]  # of each crumb: the neighbour with most edges
+        chosen = np.stack([key[order] // n, key[order] % n], axis=1)[last]
+        pieces = connected_components(chosen, n).astype(np.int64)[pieces]
 
 
 def bend_costs(
