@@ -291,6 +291,20 @@ def test_compressed_geometry_says_so(tmp_path, extension):
         load_shape(b.glb(tmp_path / "a.glb"))
 
 
+def test_meshopt_with_a_plain_copy_is_read(tmp_path):
+    b = _Builder()
+    b.node(mesh=b.mesh())
+    b.document["bufferViews"][0]["extensions"] = {"EXT_meshopt_compression": {"buffer": 0}}
+    assert load_shape(b.glb(tmp_path / "a.glb")).n_elements == 1
+    path = b.glb(tmp_path / "a.glb")
+    b.document["bufferViews"][0]["buffer"] = 1
+    b.document["buffers"].append({"byteLength": 36})
+    (tmp_path / "a.gltf").write_text(json.dumps(b.document))
+    with pytest.raises(InputError, match="EXT_meshopt_compression"):
+        load_shape(tmp_path / "a.gltf")
+    assert load_shape(path).n_elements == 1
+
+
 def test_draco_with_a_plain_copy_is_read(tmp_path):
     b = _Builder()
     b.node(mesh=b.mesh())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,9 @@ def _corner_rows(shape: Shape) -> np.ndarray:
     if look is None:
         return exact[0][np.lexsort(exact[0].T)]
     exact += [a.reshape(count, -1) for a in (look.uv, look.corner_colors) if a is not None]
-    if look.face_material is not None:
+    if look.face_material is None:
+        exact.append(np.zeros((count, 1)))
+    else:
         names = np.array([sum(map(ord, str(m["name"]))) for m in look.materials] + [0])
         exact.append(names[look.face_material][:, None])
     rows = np.concatenate(exact, axis=1)
@@ -125,6 +128,47 @@ def test_colors_show_only_where_the_input_has_none(tmp_path):
     write_glb(path, _shape(look=False), _nodes(labels))
     factors = [tuple(m["pbrMetallicRoughness"]["baseColorFactor"]) for m in _document(path)["materials"]]
     assert len(set(factors)) == 3
+
+
+def test_what_the_format_demands(tmp_path):
+    """glTF 2.0, section 3: strides of shared views, bounds of positions, unit normals, aligned blocks, indices."""
+    shape = _shape()
+    normals = shape.appearance.corner_normals.copy()
+    normals[::2] = 0
+    faces = shape.faces.copy()
+    faces[4] = faces[4, 0]  # no area, no normal
+    look = replace(shape.appearance, corner_normals=normals)
+    write_glb(tmp_path / "a.glb", Shape.from_mesh(shape.vertices, faces, appearance=look), _nodes(np.arange(60) % 4))
+    document, data = _document(tmp_path / "a.glb"), (tmp_path / "a.glb").read_bytes()
+    assert len(data) == int.from_bytes(data[8:12], "little")
+    assert len(data) % 4 == 0
+    body = data[28 + int.from_bytes(data[12:16], "little") :]
+    assert len(body) == document["buffers"][0]["byteLength"]
+    widths = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+    dtypes = {5126: "<f4", 5125: "<u4", 5123: "<u2"}
+
+    def read(index: int) -> np.ndarray:
+        accessor = document["accessors"][index]
+        view = document["bufferViews"][accessor["bufferView"]]
+        width, dtype = widths[accessor["type"]], np.dtype(dtypes[accessor["componentType"]])
+        begin = view["byteOffset"] + accessor["byteOffset"]
+        assert begin % 4 == 0
+        assert accessor["byteOffset"] + accessor["count"] * width * dtype.itemsize <= view["byteLength"]
+        assert view.get("byteStride", width * dtype.itemsize) == width * dtype.itemsize
+        return np.frombuffer(body, dtype, accessor["count"] * width, begin).reshape(-1, width)
+
+    for mesh in document["meshes"]:
+        for primitive in mesh["primitives"]:
+            attributes = primitive["attributes"]
+            position = read(attributes["POSITION"])
+            accessor = document["accessors"][attributes["POSITION"]]
+            assert accessor["min"] == position.min(0).tolist()
+            assert accessor["max"] == position.max(0).tolist()
+            assert np.allclose(np.linalg.norm(read(attributes["NORMAL"]), axis=1), 1, atol=1e-5)
+            assert {len(read(index)) for index in attributes.values()} == {len(position)}
+            assert set(read(primitive["indices"]).ravel()) == set(range(len(position)))
+            for index in attributes.values():
+                assert "byteStride" in document["bufferViews"][document["accessors"][index]["bufferView"]]
 
 
 def test_same_bytes_every_time(tmp_path):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+_MAX_WORK = 2_000_000_000  # point-in-triangle tests, a few seconds: only files made to take long need more
+
 
 @njit(cache=True, nogil=True)
 def clip_ears(positions, offsets, first, out, triangles):
     """Cuts each polygon into triangles ear by ear, seen along the axis nearest to its normal.
 
-    Quadratic in the corners of a polygon for common shapes, cubic at worst. Where no ear is left (polygons that cross
-    themselves or have no area) any corner is cut, so a polygon of ``n`` corners always gives ``n - 2`` triangles.
+    Quadratic in the corners of a polygon for common shapes, cubic at worst, but never more than `_MAX_WORK` in all.
+    Where no ear is left (polygons that cross themselves or have no area), or that is spent, any corner is cut, so a polygon of ``n`` corners always gives ``n - 2`` triangles.
 
     Args:
         positions: (c, 3) float64 corners of all polygons end to end.
@@ -20,6 +22,7 @@ def clip_ears(positions, offsets, first, out, triangles):
         out: (p,) int64 row of ``triangles`` for each polygon's first triangle.
         triangles: (f, 3) int64, written.
     """
+    work = 0
     for p in range(len(first)):
         begin, n = offsets[p], offsets[p + 1] - offsets[p]
         normal = np.zeros(3)
@@ -37,7 +40,7 @@ def clip_ears(positions, offsets, first, out, triangles):
         start = 0
         while left > 3:
             chosen = -1
-            for k in range(left):
+            for k in range(left if work < _MAX_WORK else 0):
                 i = (start + k) % left
                 a, b, c = ring[(i + left - 1) % left], ring[i], ring[(i + 1) % left]
                 ax, ay = positions[begin + a, u], positions[begin + a, w]
@@ -47,6 +50,7 @@ def clip_ears(positions, offsets, first, out, triangles):
                     continue
                 clear = True
                 for j in range(left):
+                    work += 1
                     q = ring[j]
                     if q in (a, b, c):
                         continue

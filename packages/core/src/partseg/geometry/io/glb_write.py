@@ -144,9 +144,11 @@ class _Buffer:
     size: int = 0
 
     def add(self, data: bytes | np.ndarray, target: int | None = None) -> int:
-        """A new buffer view; its number."""
+        """A new buffer view; its number. Views of vertex data state their stride, for many accessors share them."""
         block = memoryview(np.ascontiguousarray(data)).cast("B") if isinstance(data, np.ndarray) else data
         view = {"buffer": 0, "byteOffset": self.size, "byteLength": len(block)}
+        if target == _VERTEX_DATA:
+            view["byteStride"] = data.itemsize * data.shape[1]
         self.views.append(view if target is None else {**view, "target": target})
         pad = -len(block) % 4
         self.blocks += [block, b"\0" * pad] if pad else [block]
@@ -211,7 +213,7 @@ def linear_colors(colors: UInt8[np.ndarray, "n 4"]) -> np.ndarray:
 
 
 def _write(path: Path, document: dict, out: _Buffer) -> None:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     text += b" " * (-len(text) % 4)
     total = 12 + 8 + len(text) + (8 + out.size if out.size else 0)
     if total >= 1 << 32:

@@ -113,12 +113,15 @@ class Accessors:
             self._buffers[index] = data
         return self._buffers[index]
 
+    def _has_data(self, index: int) -> bool:
+        return "uri" in item(self.document, "buffers", index) or (index == 0 and self._binary is not None)
+
     def view(self, index: int) -> memoryview:
         """The bytes of one buffer view."""
         entry = item(self.document, "bufferViews", index)
         begin, length = entry.get("byteOffset", 0), entry["byteLength"]
         for name in _COMPRESSION[1:]:
-            if name in entry.get("extensions", {}) and "uri" not in item(self.document, "buffers", entry["buffer"]):
+            if name in entry.get("extensions", {}) and not self._has_data(entry["buffer"]):
                 raise compressed(self.path, name)
         data = self.buffer(entry["buffer"])
         if begin < 0 or length < 0 or begin + length > len(data):

@@ -79,9 +79,9 @@ def _attribute(lines: Lines, word: bytes, width: int) -> np.ndarray:
 
 def _corners(block: bytes) -> tuple[Int[np.ndarray, "3 c"], Int[np.ndarray, " p"]]:
     """Indices v, vt, vn as written (0 = absent) of every corner, and the corners of each face."""
-    sizes = tokens_per_line(block)
     array = np.frombuffer(block, dtype=np.uint8)
     tokens = token_starts(array)
+    sizes = tokens_per_line(block, tokens)
     slashes = np.flatnonzero(array == 47)
     index = np.zeros((3, len(tokens)), dtype=np.int64)
     if not len(slashes):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from partseg.errors import InputError
-from partseg.geometry.io.text import floats
+from partseg.geometry.io.text import floats, token_starts
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
@@ -63,7 +63,7 @@ def read_elements(path: Path, data: bytes) -> tuple[list[str], dict[str, dict[st
             columns, begin = _binary(path, buffer, begin, element, order)
             out.setdefault(element.name, columns)
     else:
-        tokens, at = floats(data[begin:]), 0
+        tokens, at = _Tokens(data[begin:]), 0
         for element in elements:
             columns, at = _ascii(path, tokens, at, element)
             out.setdefault(element.name, columns)
@@ -164,7 +164,32 @@ def _binary_ragged(path: Path, buffer: np.ndarray, begin: int, element: _Element
     return columns, end
 
 
-def _ascii(path: Path, tokens: np.ndarray, at: int, element: _Element) -> tuple[dict, int]:
+class _Tokens:
+    """The numbers of a text body, converted in large blocks: whole numbers by themselves are much faster."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._starts = token_starts(np.frombuffer(text, dtype=np.uint8))
+        self._rest, self._rest_begin = np.zeros(0), len(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def take(self, begin: int, count: int) -> np.ndarray:
+        """``count`` numbers from the ``begin``-th on; there must be so many."""
+        if begin >= self._rest_begin or not count:
+            return self._rest[begin - self._rest_begin :][:count]
+        end = self._starts[begin + count] if begin + count < len(self) else len(self._text)
+        return floats(self._text[self._starts[begin] : end], count)
+
+    def rest(self, begin: int) -> np.ndarray:
+        """All numbers from the ``begin``-th on."""
+        if begin < self._rest_begin:
+            self._rest, self._rest_begin = self.take(begin, len(self) - begin), begin
+        return self._rest[begin - self._rest_begin :]
+
+
+def _ascii(path: Path, tokens: _Tokens, at: int, element: _Element) -> tuple[dict, int]:
     properties, count = element.properties, element.count
     if not properties or not count:
         return {p.name: _empty(p) for p in properties}, at
@@ -172,27 +197,28 @@ def _ascii(path: Path, tokens: np.ndarray, at: int, element: _Element) -> tuple[
     if count * width > len(tokens) - at:
         raise _short(path, element)
     if not element.has_lists:
-        table = tokens[at : at + count * width].reshape(count, width)
+        table = tokens.take(at, count * width).reshape(count, width)
         return {p.name: _as_stored(table[:, k], p) for k, p in enumerate(properties)}, at + count * width
+    values = tokens.rest(at)
     if len(properties) == 1:  # faces that are all like the first
-        length = int(tokens[at]) if 0 <= tokens[at] < len(tokens) else 0
-        end = at + count * (length + 1)
-        table = tokens[at:end].reshape(count, length + 1) if end <= len(tokens) else None
+        length = int(values[0]) if 0 <= values[0] < len(values) else 0
+        end = count * (length + 1)
+        table = values[:end].reshape(count, length + 1) if end <= len(values) else None
         if table is not None and (table[:, 0] == length).all():
-            return {properties[0].name: List(table[:, 1:].reshape(-1), np.full(count, length))}, end
+            return {properties[0].name: List(table[:, 1:].reshape(-1), np.full(count, length))}, at + end
     from partseg.geometry.io.ply_scan import scan_numbers
 
     is_list = np.array([bool(p.count_type) for p in properties])
-    offsets, lengths, end = scan_numbers(tokens, at, count, is_list)
+    offsets, lengths, end = scan_numbers(values, 0, count, is_list)
     if end < 0:
         raise _short(path, element)
     columns = {}
     for k, prop in enumerate(properties):
         sizes = lengths[:, k]
         first = np.repeat(offsets[:, k] - (np.cumsum(sizes) - sizes), sizes)
-        values = tokens[first + np.arange(len(first))]
-        columns[prop.name] = List(values, sizes.copy()) if prop.count_type else _as_stored(values, prop)
-    return columns, end
+        chosen = values[first + np.arange(len(first))]
+        columns[prop.name] = List(chosen, sizes.copy()) if prop.count_type else _as_stored(chosen, prop)
+    return columns, at + end
 
 
 def _as_stored(values: np.ndarray, prop: _Property) -> np.ndarray:

@@ -61,6 +61,8 @@ def split_mesh(
     if look is not None:
         carried = {"normals": look.corner_normals, "uv": look.uv, "colors": None if paint else look.corner_colors}
     carried = {name: None if a is None else a[face].reshape(3 * len(face), a.shape[2]) for name, a in carried.items()}
+    if carried["normals"] is not None:
+        _fill_normals(carried["normals"], shape, face)
     vertex = shape.faces[face].astype(np.int64)
     first, inverse = _shared((piece[:, None] * len(shape.vertices) + vertex).reshape(-1), list(carried.values()))
     vertex_begin = np.searchsorted(piece[first // 3], np.arange(len(cuts) + 1))
@@ -74,6 +76,14 @@ def split_mesh(
         positions=shape.transform.apply(shape.vertices[vertex.reshape(-1)[first]]),
         **{name: None if array is None else array[first] for name, array in carried.items()},
     )
+
+
+def _fill_normals(normals: Float[np.ndarray, "c 3"], shape: Shape, face: Int[np.ndarray, " f"]) -> None:
+    """Corners without a normal get that of their face, faces without area any: files must hold unit vectors."""
+    missing = np.flatnonzero(~normals.any(1))
+    if len(missing):
+        normals[missing] = shape.face_normals[face[missing // 3]]
+        normals[missing[~normals[missing].any(1)]] = (0, 0, 1)
 
 
 def split_points(shape: Shape, elements: list[Int[np.ndarray, " k"]], paint: bool = False) -> Pieces:
