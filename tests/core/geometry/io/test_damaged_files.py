@@ -119,7 +119,7 @@ def test_binary_bodies_cut_short_are_refused(samples, name):
 
 
 @pytest.mark.parametrize("name", _NAMES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_changed_bytes(samples, name, data):
     folder, files = samples
@@ -131,7 +131,7 @@ def test_changed_bytes(samples, name, data):
 
 
 @pytest.mark.parametrize("suffix", sorted({Path(name).suffix for name in _NAMES}))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(content=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
 def test_anything_at_all(tmp_path_factory, suffix, content):
     _is_shape_or_input_error(tmp_path_factory.getbasetemp() / f"any{suffix}", content)

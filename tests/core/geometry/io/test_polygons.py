@@ -71,3 +71,14 @@ def test_strips():
     assert triangles.tolist() == [[0, 1, 2], [2, 1, 3], [5, 6, 7], [7, 6, 8]]
     assert strip_triangles(np.array([0, 1, 2, 3, 4, 5]), np.array([3, 3])).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert strip_triangles(np.array([0, 1]), np.array([2])).shape == (0, 3)
+
+
+def test_a_comb_of_thousands_of_corners_is_tiled():
+    teeth = np.arange(4000)
+    top = np.stack([teeth[::-1] / 4000, 1 + (teeth % 2) * 3.0], 1)
+    flat = np.concatenate([[[0.0, 0.0], [1.0, 0.0]], top])
+    vertices = np.concatenate([flat, np.zeros((len(flat), 1))], axis=1)
+    corners, _ = triangulate(vertices, np.arange(len(flat)), np.array([len(flat)]))
+    areas = np.array([_signed_area(flat[t]) for t in corners])
+    assert areas.min() > -1e-12
+    assert areas.sum() == pytest.approx(_signed_area(flat))

@@ -13,7 +13,8 @@ def clip_ears(positions, offsets, first, out, triangles):
     """Cuts each polygon into triangles ear by ear, seen along the axis nearest to its normal.
 
     Quadratic in the corners of a polygon for common shapes, cubic at worst, but never more than `_MAX_WORK` in all.
-    Where no ear is left (polygons that cross themselves or have no area), or that is spent, any corner is cut, so a polygon of ``n`` corners always gives ``n - 2`` triangles.
+    Where no ear is left (polygons that cross themselves or have no area), or that is spent, any corner is cut, so a
+    polygon of ``n`` corners always gives ``n - 2`` triangles.
 
     Args:
         positions: (c, 3) float64 corners of all polygons end to end.
