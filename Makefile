@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 # Settings for a machine with its own package index, e.g. PIP_ARGS="--index-url ..."
 PIP_ARGS ?=
-PIP = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+PIP = $(PY) -m pip install -qq --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard packages/*/pyproject.toml))
 PROJECTS := $(wildcard pyproject.toml packages/*/pyproject.toml)
 STAMP := $(VENV)/.partseg-setup
@@ -31,7 +31,7 @@ setup: $(STAMP) ## create .venv and install everything into it (does nothing whe
 
 # torch goes in first and alone: beside other requirements pip may settle on a build that needs CUDA or torchvision.
 $(STAMP): constraints.txt $(PROJECTS)
-	@if [ ! -x $(PY) ]; then \
+	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  for candidate in python3 python3.13 python3.12 python3.11 python; do \
 	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
 	  done; \
@@ -60,10 +60,10 @@ lint: setup ## ruff and the import contracts
 	$(BIN)/lint-imports
 
 perf: setup ## speed and memory against peers, as a table
-	$(PY) benchmarks/perf.py
+	$(PY) benchmarks/perf
 
 quality: setup ## class-agnostic mIoU on labelled real shapes, as a table
-	$(PY) benchmarks/quality.py
+	$(PY) benchmarks/quality
 
 bench: perf quality ## perf and quality
 

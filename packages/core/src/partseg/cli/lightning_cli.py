@@ -6,6 +6,7 @@ import warnings
 
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from partseg.callbacks import EvaluateParts, SavePredictions
 from partseg.cli.train import check_classes
 from partseg.data.datamodule import PartDataModule
 from partseg.methods.method import Method
@@ -35,11 +36,15 @@ class PartsegCLI(LightningCLI):
             )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Nothing beyond Lightning's own; methods bring their options in their config."""
+        """`--evaluation.*` and `--predictions.*`; methods bring their options in their config."""
+        parser.add_lightning_class_args(EvaluateParts, "evaluation")
+        parser.add_lightning_class_args(SavePredictions, "predictions")
 
     def before_instantiate_classes(self) -> None:
-        """Check that the method can be used with the data."""
+        """Check that the method can be used with the data; keep predictions on disk instead of in memory."""
         config = self.config[self.config["subcommand"]]
         model, data = config.get("model"), config.get("data")
         if model is not None and data is not None:
             check_classes(str(model["class_path"]), str(data["class_path"]))
+        if "return_predictions" in config:
+            config["return_predictions"] = False

@@ -10,9 +10,13 @@ import lightning
 import pydantic
 import torch
 
-from partseg.errors import InputError
+from partseg.data.batch import PartBatch
+from partseg.errors import InputError, PartsegError
+from partseg.geometry.shape import Shape
 from partseg.methods import weights as weights_io
+from partseg.methods.capabilities import Segmenter
 from partseg.methods.config_types import make_writable
+from partseg.parts.segmentation import Segmentation
 from partseg.spec import MethodSpec
 
 
@@ -85,6 +89,16 @@ class Method(lightning.LightningModule):
         """Record method and config as plain data, so that `from_pretrained` reads a checkpoint with weights_only."""
         checkpoint["partseg"] = self._record() | {"config": self._plain_config()}
 
+    def predict_step(self, batch: PartBatch, batch_idx: int) -> list[Segmentation]:
+        """Segment every shape of a batch; for any method that can `segment`."""
+        if not isinstance(self, Segmenter):
+            raise PartsegError(f"method {self.spec.name!r} does not segment shapes")
+        return [self.segment(shape) for shape in shapes_of(batch)]
+
+    def test_step(self, batch: PartBatch, batch_idx: int) -> list[Segmentation]:
+        """The same; `partseg.callbacks.EvaluateParts` scores it."""
+        return self.predict_step(batch, batch_idx)
+
     def to_device_of(self, array: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """A numpy array as a tensor on this method's device (copied: shapes are read-only)."""
         return torch.tensor(array, dtype=dtype, device=self.device)
@@ -96,3 +110,22 @@ class Method(lightning.LightningModule):
         package = type(self).__module__.partition(".")[0]
         version = getattr(importlib.import_module(package), "__version__", "")
         return {"method": self.spec.name, "version": version}
+
+
+def shapes_of(batch: PartBatch) -> list[Shape]:
+    """The shapes of a batch as point clouds."""
+    ptr = batch.ptr.cpu().numpy()
+    points, normals, colors = (
+        None if rows is None else rows.detach().float().cpu().numpy()
+        for rows in (batch.points, batch.normals, batch.colors)
+    )
+    names = batch.names or tuple(f"shape-{i}" for i in range(batch.n_shapes))
+    return [
+        Shape.from_points(
+            points[start:end],
+            normals=None if normals is None else normals[start:end],
+            colors=None if colors is None else colors[start:end],
+            name=name,
+        )
+        for name, start, end in zip(names, ptr[:-1], ptr[1:], strict=True)
+    ]
