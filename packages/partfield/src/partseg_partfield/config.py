@@ -47,7 +47,7 @@ class ModelConfig(_Strict):
         default=(16, 32, 64, 96),
         description="Lean trunk: widths of the 3D hourglass, finest first; each level halves the voxel resolution.",
     )
-    plane_resolution: GridSize = Field(default=96, description="Pixels along each side of a plane.")
+    plane_resolution: GridSize = Field(default=64, description="Pixels along each side of a plane.")
     unet_widths: tuple[PositiveWidth, ...] = Field(
         default=(32, 64, 96), description="Plane U-Net widths, finest first; empty switches the U-Net off."
     )
@@ -56,7 +56,7 @@ class ModelConfig(_Strict):
     layers: int = Field(default=3, ge=1, le=48, description="Transformer layers.")
     heads: int = Field(default=6, ge=1, le=64, description="Attention heads; must divide the width.")
     mlp_ratio: int = Field(default=4, ge=1, le=8, description="Hidden width of a transformer MLP over its width.")
-    token_resolution: GridSize = Field(default=12, description="Tokens along each side of a plane.")
+    token_resolution: GridSize = Field(default=8, description="Tokens along each side of a plane.")
     part_channels: PositiveWidth = Field(default=64, description="Width of the part feature field.")
     sdf_channels: int = Field(default=0, ge=0, le=1024, description="Width of the SDF planes; 0 builds no SDF branch.")
     skip_mlp: bool = Field(default=True, description="Carry the planes past the transformer through a per-pixel MLP.")
@@ -143,7 +143,7 @@ class LossConfig(_Strict):
         default=NegativeConfig(power=1.0), description="Negatives near the anchor in feature space."
     )
     mask_size_power: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="Proposals drawn in proportion to points^power; 0 is uniform."
+        default=0.25, ge=0.0, le=1.0, description="Proposals drawn in proportion to points^power; 0 is uniform."
     )
     temperature: float = Field(default=0.1, gt=0.0, le=10.0, description="Initial temperature (it is learnt).")
     sdf_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="Weight of the SDF term where a batch has it.")
@@ -174,12 +174,35 @@ class OptimConfig(_Strict):
     )
 
 
+class InferenceConfig(_Strict):
+    """From the field to parts."""
+
+    points: int = Field(default=16_384, ge=1, le=10**7, description="Surface points that the network reads of a mesh.")
+    orientations: int = Field(
+        default=4, ge=1, le=8, description="Axis-aligned turns of the shape whose features are joined."
+    )
+    position_weight: float = Field(
+        default=0.3,
+        ge=0.0,
+        le=10.0,
+        description="Positions (longest side 1.8) times this stand beside the unit features in the tree's distances.",
+    )
+    large: int = Field(
+        default=300_000, ge=1, description="Shapes of more elements are read in one orientation, to save memory."
+    )
+    cells: int = Field(
+        default=512, ge=2, le=4096, description="k-means cells under the tree of a point cloud or splat field."
+    )
+    max_parts: int = Field(default=20, ge=2, le=1000, description="Most parts that the automatic choice may give.")
+
+
 class PartFieldConfig(_Strict):
     """A whole configuration, as a YAML file holds it."""
 
     model: ModelConfig = Field(default=ModelConfig(), description="The network.")
     loss: LossConfig = Field(default=LossConfig(), description="The loss.")
     optim: OptimConfig = Field(default=OptimConfig(), description="The optimiser.")
+    inference: InferenceConfig = Field(default=InferenceConfig(), description="Clustering of the field into parts.")
 
     def to_yaml(self) -> str:
         """YAML text that `load_config` reads back to an equal object."""

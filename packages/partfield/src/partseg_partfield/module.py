@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
@@ -13,8 +14,11 @@ from torch import Tensor
 
 from partseg.data.batch import PartBatch
 from partseg.errors import PartsegError
+from partseg.geometry.shape import Shape
 from partseg.methods.method import Method
+from partseg.parts.segmentation import Segmentation
 from partseg.spec import MethodSpec
+from partseg_partfield import inference
 from partseg_partfield.config import PartFieldConfig
 from partseg_partfield.losses import contrastive_loss, inverse_temperature, sdf_loss
 from partseg_partfield.model import PartField
@@ -96,6 +100,25 @@ class PartFieldModule(Method):
             points, normals = points[None], None if normals is None else normals[None]
         planes = self.model.planes_of(points, normals)
         return planes[0] if single else planes
+
+    def embed(self, shape: Shape) -> Float[np.ndarray, "n_elements d"]:
+        """Features of the elements (triangles, points, splats), float32; see `inference.embed`."""
+        return inference.embed(self.model, shape, self.config.inference)
+
+    def segment(self, shape: Shape, *, parts: int | None = None, level: str | None = None) -> Segmentation:
+        """Parts of a shape: a cut of one tree (section 3.4). With `parts` None, `MergeTree.auto_parts` chooses.
+
+        The result's `tree` gives any other number of parts without computing anything again.
+
+        Raises:
+            PartsegError: a level is asked for; the tree has none by name.
+        """
+        if level is not None:
+            raise PartsegError(f"partfield has no level {level!r}; ask for a number of parts")
+        config = self.config.inference
+        tree = inference.part_tree(shape, self.embed(shape), cells=config.cells)
+        k = tree.auto_parts(config.max_parts) if parts is None else parts
+        return Segmentation(shape, tree.cut(k), tree=tree)
 
     def levels_of(self, batch: PartBatch) -> list[str]:
         """Label levels of the batch that the configured proposal sources use."""

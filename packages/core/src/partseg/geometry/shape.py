@@ -212,10 +212,15 @@ class Shape:
         longest = float((high - low).max())
         scale = longest / extent if longest > 0 else 1.0
         centre = (low + high) / 2
+        points, vertices = (self.points.astype(np.float64) - centre) / scale, None
+        if self.is_mesh:
+            vertices = (self.vertices - centre) / scale
+            if len(points) == len(self.faces) and np.array_equal(self.face_index, np.arange(len(points))):
+                points = vertices[self.faces].mean(1)  # far from the origin float32 points are coarse, vertices are not
         return replace(
             self,
-            points=((self.points.astype(np.float64) - centre) / scale).astype(np.float32),
-            vertices=None if self.vertices is None else (self.vertices - centre) / scale,
+            points=points.astype(np.float32),
+            vertices=vertices,
             transform=self.transform.after(scale, centre),
         )
 

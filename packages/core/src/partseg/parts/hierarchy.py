@@ -280,9 +280,10 @@ class PartHierarchy:
     ) -> Int[np.ndarray, "k"]:
         """Nodes of one cut, in depth-first order. Give exactly one of:
 
-        level: a named level. depth: nodes at that depth and the leaves above it. parts: at most so many parts,
-        splitting the highest node first (without heights: the shallowest, then the first). threshold: split nodes whose height is
-        above it (needs heights).
+        level: a named level.
+        depth: nodes at that depth and the leaves above it.
+        parts: at most so many parts, splitting the highest node first (without heights: the shallowest, then the first).
+        threshold: split nodes whose height is above it (needs heights).
         """
         if sum(x is not None for x in (level, depth, parts, threshold)) != 1:
             raise PartsegError("give exactly one of level, depth, parts, threshold")

@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from partseg.errors import PartsegError
 from partseg.parts.hierarchy import PartHierarchy
 
+_LEAN = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class MergeTree:
@@ -75,6 +77,23 @@ class MergeTree:
         labels = np.empty(self.n_leaves, np.int64)
         labels[order] = np.repeat(np.arange(len(nodes)), size[nodes])
         return renumber(labels)
+
+    def auto_parts(self, most: int = 20) -> int:
+        """A number of parts worth showing, 1…`most`: the cut after which heights fall off most steeply.
+
+        With h_k the height that the cut into k parts undoes, the choice is the k that maximises (h_k / h_(k+1)) · k^p:
+        a clear gap wins; p, fitted on labelled procedural shapes, leans towards more parts, as people do. A tree of one
+        element, or one of height 0, has one part.
+        """
+        top = self.heights[::-1][:most]  # top[k - 2] is undone by the cut into k parts
+        if len(top) == 0 or top[0] <= 0:
+            return 1
+        if len(top) == 1:
+            return 2
+        floor = max(top[0] * 1e-3, 1e-12)
+        ratio = np.maximum(top[:-1], floor) / np.maximum(top[1:], floor)
+        k = np.arange(2, len(top) + 1)
+        return int(k[np.argmax(np.log(ratio) + _LEAN * np.log(k))])
 
     def hierarchy(self, parts: int | Sequence[int], name: str = "shape") -> PartHierarchy:
         """The top of the tree as a PartHierarchy.

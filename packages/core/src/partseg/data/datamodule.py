@@ -1,0 +1,82 @@
+"""PartDataModule: loaders, collation and augmentation, the same for every part dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from partseg.data.batch import PartBatch
+from partseg.data.transforms import PRESETS
+from partseg.errors import UnknownNameError
+
+
+class PartDataset(Protocol):
+    """What a dataset is: shapes by number, each a batch of one with labels per level (and its hierarchy)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> PartBatch: ...
+
+
+class PartDataModule(lightning.LightningDataModule):
+    """Base of the datamodules: a subclass says which dataset a split has; everything else stands here.
+
+    Batches are `PartBatch`es. Augmentation runs after the transfer to the device, on training batches only, with random
+    numbers that follow from `seed`, the epoch and the batch, so that a resumed run sees what it would have seen.
+
+    Args:
+        batch_size: shapes in a batch.
+        workers: loader processes; 0 loads in the training process.
+        augmentation: name of a preset in `partseg.data.transforms.PRESETS`.
+        seed: of the order of shapes and of augmentation.
+    """
+
+    def __init__(self, batch_size: int = 4, workers: int = 0, augmentation: str = "any-up", seed: int = 0) -> None:
+        super().__init__()
+        if augmentation not in PRESETS:
+            raise UnknownNameError(f"unknown augmentation {augmentation!r}; there are {', '.join(PRESETS)}")
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.augmentation = PRESETS[augmentation]
+
+    def dataset(self, split: str) -> Dataset:
+        """The dataset of "train", "val", "test" or "predict"."""
+        raise NotImplementedError(f"{type(self).__name__} has no {split} split")
+
+    def train_dataloader(self) -> DataLoader:
+        order = torch.Generator().manual_seed(self.seed + self._epoch)
+        return self._loader(self.dataset("train"), shuffle=True, generator=order, drop_last=False)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.dataset("val"))
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(self.dataset("test"))
+
+    def predict_dataloader(self) -> DataLoader:
+        return self._loader(self.dataset("predict"))
+
+    def on_after_batch_transfer(self, batch: PartBatch, dataloader_idx: int) -> PartBatch:
+        if self.trainer is None or not self.trainer.training:
+            return batch
+        seed = hash((self.seed, self.trainer.global_rank, self._epoch, self.trainer.fit_loop.batch_idx)) % 2**63
+        return self.augmentation(batch, torch.Generator().manual_seed(seed))
+
+    @property
+    def _epoch(self) -> int:
+        return 0 if self.trainer is None else self.trainer.current_epoch
+
+    def _loader(self, dataset: Dataset, **options: Any) -> DataLoader:
+        collate: Callable = PartBatch.collate
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            collate_fn=collate,
+            persistent_workers=self.workers > 0,
+            multiprocessing_context="spawn" if self.workers else None,  # compiled kernels and threads do not fork well
+            **options,
+        )

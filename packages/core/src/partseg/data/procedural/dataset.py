@@ -1,0 +1,103 @@
+"""The embedded default dataset: endless procedural shapes, split by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from partseg.data.batch import PartBatch
+from partseg.data.datamodule import PartDataModule
+from partseg.data.procedural import LEVELS, ProceduralShape, generate
+from partseg.data.procedural.fused import fuse
+from partseg.data.procedural.organic import organic
+from partseg.errors import UnknownNameError
+
+SPLITS = {"train": 0, "val": 1, "test": 2, "predict": 2}
+KINDS = ("assembled", "fused", "organic")
+
+
+class ProceduralDataset(Dataset):
+    """`size` shapes of a split; shape i follows from (seed, split, i) alone, whatever the order of reading.
+
+    Args:
+        split: "train", "val" or "test".
+        size: number of shapes.
+        points: surface points of each, with normals and labels at the levels coarse, middle, fine.
+        kinds: share of each kind: "assembled" (several components), "fused" (one remeshed surface), "organic".
+        seed: another seed gives other shapes.
+    """
+
+    def __init__(
+        self, split: str, size: int, points: int = 8192, kinds: Mapping[str, float] | None = None, seed: int = 0
+    ) -> None:
+        if split not in SPLITS:
+            raise UnknownNameError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+        kinds = {"assembled": 0.35, "fused": 0.25, "organic": 0.4} if kinds is None else dict(kinds)
+        if unknown := set(kinds) - set(KINDS):
+            raise UnknownNameError(f"unknown kinds {sorted(unknown)}; there are {', '.join(KINDS)}")
+        share = np.array([kinds.get(kind, 0.0) for kind in KINDS])
+        self.share = share / share.sum()
+        self.size, self.points = size, points
+        self.entropy = (seed, SPLITS[split])
+
+    def __len__(self) -> int:
+        return self.size
+
+    def shape(self, i: int) -> ProceduralShape:
+        """The labelled mesh behind item i."""
+        rng = np.random.default_rng([*self.entropy, i])
+        kind = str(rng.choice(KINDS, p=self.share))
+        seed = int(np.random.SeedSequence(self.entropy).generate_state(1)[0])
+        if kind == "organic":
+            return organic(rng, seed=seed, index=i)
+        shape = generate(seed, i)
+        return fuse(shape, rng) if kind == "fused" else shape
+
+    def __getitem__(self, i: int) -> PartBatch:
+        if not 0 <= i < self.size:
+            raise IndexError(f"shape {i} of {self.size}")
+        shape = self.shape(i)
+        sample = shape.sample(self.points, np.random.default_rng([*self.entropy, i, 1]))
+        return PartBatch(
+            points=torch.from_numpy(np.ascontiguousarray(sample.points, np.float32)),
+            ptr=torch.tensor([0, self.points]),
+            normals=torch.from_numpy(np.ascontiguousarray(sample.normals, np.float32)),
+            labels={level: torch.from_numpy(sample.labels[level]) for level in LEVELS},
+            names=(f"{shape.family}-{i}",),
+        )
+
+
+class Procedural(PartDataModule):
+    """Datamodule of the procedural shapes: nothing to download, nothing to configure.
+
+    Args:
+        train_size, val_size, test_size: shapes in each split.
+        points: surface points of a shape.
+        assembled, fused, organic: shares of the three kinds.
+        batch_size, workers, augmentation, seed: see `PartDataModule`.
+    """
+
+    def __init__(
+        self,
+        train_size: int = 10_000,
+        val_size: int = 64,
+        test_size: int = 256,
+        points: int = 8192,
+        assembled: float = 0.35,
+        fused: float = 0.25,
+        organic: float = 0.4,
+        batch_size: int = 4,
+        workers: int = 0,
+        augmentation: str = "any-up",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, workers, augmentation, seed)
+        self.sizes = {"train": train_size, "val": val_size, "test": test_size, "predict": test_size}
+        self.points = points
+        self.kinds = {"assembled": assembled, "fused": fused, "organic": organic}
+
+    def dataset(self, split: str) -> ProceduralDataset:
+        return ProceduralDataset(split, self.sizes[split], self.points, self.kinds, self.seed)
