@@ -181,7 +181,7 @@ def _chair_seat(rng: np.random.Generator, w: float, d: float, y: float, t: float
         return part("seat", part("seat surface", box((w, t, d), (0, y + t / 2, 0), t * between(rng, 0.1, 0.45), 2)))
     if style == "saddle":
         dip = t * between(rng, 0.2, 0.7)
-        mesh = slab((w, t, d), (0, y + t / 2, 0), between(rng, 0.02, 0.3) * w, 8)
+        mesh = slab((w, t, d), (0, y + t / 2, 0), between(rng, 0.02, 0.18) * w, 8)
 
         def saddle(v: np.ndarray) -> np.ndarray:
             u, s = 2 * v[:, 0] / w, 2 * v[:, 2] / d
@@ -201,9 +201,10 @@ def _chair_seat(rng: np.random.Generator, w: float, d: float, y: float, t: float
         rail = part("seat rail", box((w, t * 0.5, t * 0.8), (0, y + t * 0.25, d / 2 - t * 0.6)))
         return part("seat", stepped("slats", one, n, (pitch, 0, 0)), mirrored("seat frame", rail, (0, 0, 1)))
     mesh = box((w, t, d), (0, y + t / 2, 0), t * 0.3, 2)
+    narrow = between(rng, -0.1, 0.12)
 
     def taper(v: np.ndarray) -> np.ndarray:
-        v[:, 0] *= 1 + 0.22 * (v[:, 2] / d - 0.5)
+        v[:, 0] *= 1 + narrow * (v[:, 2] / d - 0.5)
         return v
 
     return part("seat", part("seat surface", mesh.deformed(taper)))
@@ -218,6 +219,7 @@ def _chair_back(rng: np.random.Generator, w: float, d: float, y: float, h: float
     if style == "panel":
         t = between(rng, 0.03, 0.09) * w
         gap = between(rng, 0.0, 0.3) * h
+        gap = gap if gap > 0.06 * h else -0.01
         wide = w * between(rng, 0.8, 1.05)
         outline = superellipse(wide, h - gap, between(rng, 3, 8), 28) if chance(rng, 0.4) else rounded_rectangle(wide, h - gap, 0.12 * w, 3, 5)
         mesh = prism(outline, -t / 2, t / 2, t * 0.2).mapped(np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float))
@@ -347,28 +349,37 @@ def chair(rng: np.random.Generator) -> PartNode:
         seat = _chair_seat(rng, w, d, y, t, round_seat)
         high = float(seat.points()[:, 1].max())
         top = min(high, y + t * 1.3)
-        seat_parts = [seat] + ([] if stool else [_chair_back(rng, w, d, top - 0.005, back_h, r)])
+        # On a round seat the back stands on a chord.
+        back_w, back_d = (0.62 * w, 0.76 * w + 2 * r) if round_seat else (w, d)
+        seat_parts = [seat] + ([] if stool else [_chair_back(rng, back_w, back_d, top - 0.005, back_h, r)])
+    if round_seat:
+        bw, bd = 0.72 * w, 0.72 * w
+    elif shell:
+        bw, bd, under = 0.74 * w, 0.85 * d, y + 0.3 * t
+    else:
+        bw, bd = 0.97 * w, 0.97 * d
     if base_style == "legs":
-        shrink = 0.72 if round_seat else 0.97
-        base = four_legs(rng, under, w * shrink, (w if round_seat else d) * shrink, r)
+        base = four_legs(rng, under, bw, bd, r)
     elif base_style in ("swivel", "pedestal"):
         base = pedestal(rng, under + 0.01, max(w, d) * between(rng, 0.45, 0.62), base_style == "swivel")
-        plate = part("mount", box((w * 0.4, 0.02, d * 0.4), (0, under - 0.005, 0)))
-        base.children.append(plate)
     elif base_style == "sled":
-        x = w / 2 - r
-        front, rear = d / 2 - r, -d / 2 + r
+        x = bw / 2 - r
+        front, rear = bd / 2 - r, -bd / 2 + r
         path = [[x, under, front], [x, 0.06, front + 0.02], [x, r * 0.6, front - 0.04], [x, r * 0.6, rear - 0.02], [x, 0.06, rear - 0.06], [x, under, rear]]
         runner = part("runner", sweep(catmull_rom(path, 30), r * 0.6, sides=10))
         bars = stepped("cross bars", part("cross bar", cylinder((-x, under - r * 0.4, front - 0.03), (x, under - r * 0.4, front - 0.03), r * 0.5, sides=10)), 2, (0, 0, rear - front + 0.06))
         base = part("base", mirrored("runners", runner), bars)
     else:
-        x = w / 2 - r
-        front, rear = d / 2 - r, -d / 2 + r
+        x = bw / 2 - r
+        front, rear = bd / 2 - r, -bd / 2 + r
         half = [[x, under - 0.3 * r, rear], [x, under - 0.3 * r, front - 0.08], [x, under * 0.8, front], [x, under * 0.2, front], [x, r * 0.6, front - 0.08], [x, r * 0.6, rear], [x * 0.8, r * 0.6, rear - 0.05]]
         path = np.array(half + [[-a, b, c] for a, b, c in half[::-1]])
         tube = part("frame", sweep(bspline(path, 64), r * 0.6, sides=9, up=(0.01, 0.3, 1)))
         base = part("base", tube, part("cross bar", cylinder((-x, under - 0.3 * r, 0), (x, under - 0.3 * r, 0), r * 0.5, sides=10)))
+    if shell or base_style in ("swivel", "pedestal"):
+        size = (bw, bd) if shell else (0.4 * w, 0.4 * d)
+        top = y + t - 0.02 if shell else under + 0.005
+        base.children.append(part("mount", box((size[0], max(top - under + 0.02, 0.012), size[1]), (0, (top + under) / 2 - 0.005, 0), 0.003)))
     arms = None
     if not stool and not shell and not round_seat and chance(rng, 0.45):
         arms = _chair_arms(rng, w, d, y + t, r)
@@ -383,7 +394,7 @@ def _drawer(rng: np.random.Generator, x: float, y: float, z: float, w: float, h:
     out = between(rng, 0, 0.5) * deep if chance(rng, 0.25) else 0.0
     t = min(w, h) * 0.06
     z = z + out
-    front = part("drawer front", box((w * 0.96, h * 0.94, t), (x, y, z + t / 2), t * 0.25))
+    front = part("drawer front", box((w - min(0.04 * w, 0.012), h - min(0.06 * h, 0.012), t), (x, y, z + t / 2), t * 0.25))
     size = min(w * 0.16, h * 0.28)
     grip = [knob(rng, x, y, z + t, size)]
     if handles == 2:

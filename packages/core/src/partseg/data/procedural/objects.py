@@ -46,7 +46,7 @@ def _shade(rng: np.random.Generator, low: float, r: float, tall: float) -> PartN
     top = r * between(rng, 0.3, 0.8)
     t = r * 0.03
     if style == "sphere":
-        return part("shade", ellipsoid((r, tall * 0.55, r), (0, low + tall * 0.5, 0), 28, 16))
+        return part("shade", part("shade surface", ellipsoid((r, tall * 0.55, r), (0, low + tall * 0.5, 0), 28, 16)))
     if style == "dome":
         outer = bspline([[r, low], [r, low + tall * 0.7], [r * 0.6, low + tall], [r * 0.1, low + tall]], 14)
     elif style == "bell":
@@ -59,7 +59,11 @@ def _shade(rng: np.random.Generator, low: float, r: float, tall: float) -> PartN
     if style == "pleated":
         v = mesh.vertices
         v[:, [0, 2]] *= (1 + 0.05 * np.cos(20 * np.arctan2(v[:, 0], v[:, 2])))[:, None]
-    return part("shade", mesh)
+    # Spokes carry the shade: without them it would hang in the air.
+    y = low + tall * 0.55
+    reach = float(np.interp(y, outer[:, 1], outer[:, 0]))
+    spoke = part("spoke", cylinder((0, y, 0), (reach, y, 0), r * 0.02, sides=6))
+    return part("shade", part("shade surface", mesh), turned("spokes", spoke, 3))
 
 
 def _bulb(y: float, r: float) -> PartNode:
@@ -127,7 +131,7 @@ def lamp(rng: np.random.Generator) -> PartNode:
     if style == "ceiling":
         r, tall = between(rng, 0.12, 0.3), between(rng, 0.15, 0.3)
         n = pick(rng, [1, 1, 1, 2, 3])
-        cord = part("cord", cylinder((0, 0, 0), (0, -drop - 0.02, 0), 0.006, sides=8))
+        cord = part("cord", cylinder((0, 0, 0), (0, -drop - 0.57 * tall, 0), 0.006, sides=8))
         lampshade = _shade(rng, -drop - tall, r, tall)
         pendant = part("pendant", cord, part("head", lampshade, _bulb(-drop - tall * 0.6, 0.03)))
         if n == 1:
@@ -188,7 +192,7 @@ def faucet(rng: np.random.Generator) -> PartNode:
             outline2 = superellipse(3.4 * r, 3.4 * r, 2, 24) * (1 + 0.08 * np.cos(6 * np.arange(24) * np.pi / 12))[:, None]
             grip = part("knob", prism(outline2, post_h * 0.95, post_h + 1.6 * r, 0.2 * r, 0.85).moved((span, 0, 0)))
         switch = mirrored("switches", part("switch", stem, grip))
-        if chance(rng, 0.6):
+        if two:
             plate = part("plate", prism(rounded_rectangle(2 * span + 5 * r, 4 * r, 2 * r, 5), -0.006, 0.005, 0.002))
     else:
         side = chance(rng, 0.5)
@@ -414,7 +418,7 @@ def trash_can(rng: np.random.Generator) -> PartNode:
         rings[..., 0], rings[..., 2] = shape[:, None] * plan[:, 0] * reach, -shape[:, None] * plan[:, 1] * reach
         rings[..., 1] = (h + dome_y * w * 0.5)[:, None]
         dome = ring_stack(rings, (0, h, 0), (0, h + w * 0.5, 0))
-        flap = part("flap", box((w * 0.6, w * 0.35, 0.012), (0, h + w * 0.26, d * 0.5 * reach * 0.93), 0.004)).rotated((1, 0, 0), -between(rng, 0.1, 0.5), (0, h + w * 0.45, d * 0.4))
+        flap = part("flap", box((w * 0.6, w * 0.35, 0.012), (0, h + w * 0.26, d * 0.5 * reach * 0.9), 0.004)).rotated((1, 0, 0), -between(rng, 0.3, 0.6), (0, h + w * 0.26, d * 0.5 * reach * 0.9))
         extras.append(part("cover", part("lid", dome), flap))
     if style == "wheeled":
         wheel = part("wheel", cylinder((w * 0.36, 0.02, -d * 0.48), (w * 0.48, 0.02, -d * 0.48), 0.07, sides=20))

@@ -20,6 +20,7 @@ from partseg.data.procedural.primitives import (
     lathe_groups,
     prism,
     ring_stack,
+    rotation,
     rounded_rectangle,
     superellipse,
     sweep,
@@ -77,7 +78,8 @@ def pliers(rng: np.random.Generator) -> PartNode:
     pivot = part("pivot", cylinder((0, 0, -t * 0.8), (0, 0, t * 0.8), w * 0.45, sides=20))
     spring = None
     if chance(rng, 0.25):
-        arc = bspline([[-bow * 0.55, -long * 0.4, 0], [0, -long * 0.22, 0], [bow * 0.55, -long * 0.4, 0]], 12)
+        end = rotation((0, 0, 1), -opening / 2) @ grip_path[0]
+        arc = bspline([end, (end[0] * 0.5, end[1] + abs(end[0]) * 1.4, 0), (-end[0] * 0.5, end[1] + abs(end[0]) * 1.4, 0), end * (-1, 1, 1)], 12)
         spring = part("spring", sweep(arc, t * 0.2, sides=8, up=(0, 0, 1)))
     return part("pliers", mirrored("halves", half), pivot, spring)
 

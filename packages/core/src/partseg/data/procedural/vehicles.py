@@ -173,13 +173,16 @@ def airplane(rng: np.random.Generator) -> PartNode:
     if chance(rng, 0.45):
         y = -r * tall - between(rng, 0.12, 0.25)
 
-        def strut_and_wheel(x: float, at_z: float, wheels: int) -> PartNode:
-            leg = part("strut", cylinder((x, min(high, -0.3 * r) if x else -0.6 * r * tall, at_z), (x, y, at_z), 0.018, sides=8))
+        def strut_and_wheel(x: float, top: float, at_z: float, wheels: int) -> PartNode:
+            leg = part("strut", cylinder((x, top, at_z), (x, y, at_z), 0.018, sides=8))
             one = part("wheel", cylinder((x + 0.012, y, at_z), (x + 0.05, y, at_z), 0.06, sides=16))
             return part("gear leg", leg, mirrored("wheels", one, point=(x, 0, 0)) if wheels == 2 else one)
 
-        main = strut_and_wheel(max(0.25 * span, 0.3 * r), wz - 0.02, 2)
-        gear = part("landing gear", mirrored("main gear", main), strut_and_wheel(0.0, long * 0.33 if kind != "prop" else -long * 0.35, 2))
+        inboard = 0.78 * root + 0.22 * tip
+        main = strut_and_wheel(float(inboard[0]), float(inboard[1]), float(inboard[2]), 2)
+        end_z = long * 0.33 if kind != "prop" else -long * 0.35
+        belly = float(np.interp(end_z, z, lift - 0.6 * r * tall * full))
+        gear = part("landing gear", mirrored("main gear", main), strut_and_wheel(0.0, belly, end_z, 2))
     return part("airplane", part("fuselage", *fuselage), wings, tail, engines, gear)
 
 
