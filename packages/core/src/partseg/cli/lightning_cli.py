@@ -23,6 +23,8 @@ class PartsegCLI(LightningCLI):
         with warnings.catch_warnings():
             # we pass the command line itself, with names resolved: what this warns of is meant
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+            warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX`")
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")  # Lightning's own affair
             super().__init__(
                 model_class=Method,
                 datamodule_class=PartDataModule,

@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
                 print(f"{source}: FAILED: {reason}", file=sys.stderr if len(jobs) == 1 else sys.stdout, flush=True)
                 return
             for note in result.warnings:
-                print(f"{source.name}: warning: {note}", flush=True)
+                print(f"{source.name}: warning: {note.removeprefix(f'{source.name}: ')}", flush=True)
             parts = f"{result.parts} part" + "s" * (result.parts != 1)
             print(f"{source.name}: {parts}, {result.seconds:.1f} s, {result.folder}", flush=True)
 

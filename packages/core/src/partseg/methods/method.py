@@ -50,6 +50,7 @@ class Method(lightning.LightningModule):
         if not isinstance(config, self.config_class):
             raise TypeError(f"{type(self).__name__} takes a {self.config_class.__name__}, got {type(config).__name__}")
         self.config = config
+        self.seed = 0  # of whatever `segment` and `embed` sample; `load_method(seed=...)` sets it
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, *, device: str = "cpu", strict: bool = True) -> Self:
