@@ -35,7 +35,8 @@ def preview(
     count: int | None = None,
     seed: int = 0,
     level: str = "middle",
-    columns: int = 6,
+    columns: int = 8,
+    fused: bool = False,
 ) -> list[str]:
     """Save a contact sheet of procedural shapes, coloured by their true parts; returns the captions.
 
@@ -46,11 +47,11 @@ def preview(
         seed: another seed gives other shapes.
         level: "coarse", "middle" or "fine".
         columns: shapes in a row.
+        fused: as one connected surface each.
 
     Raises:
         InputError: an unknown family, or the picture cannot be written.
     """
-    from partseg.data.procedural import generate
     from partseg.parts.picture import contact_sheet
 
     names = families or family_names()
@@ -58,13 +59,21 @@ def preview(
     count = (len(names) if len(names) > 1 else 4 * columns) if count is None else count
     items = []
     for i in range(count):
-        made = generate(seed, i, names[i % len(names)])
+        made = make(seed, i, names[i % len(names)], fused=fused)
         items.append((_shape(made), made.labels(level), f"{made.family} {seed}/{i}"))
     contact_sheet(items, columns, path)
     return [caption for _, _, caption in items]
 
 
-def sample(path: str | Path, *, family: str | None = None, seed: int = 0, index: int = 0, level: str = "") -> None:
+def sample(
+    path: str | Path,
+    *,
+    family: str | None = None,
+    seed: int = 0,
+    index: int = 0,
+    level: str = "",
+    fused: bool = False,
+) -> None:
     """Write one procedural shape to a .glb, .ply or .npz file, with its true parts at a level or as one piece.
 
     Raises:
@@ -72,12 +81,11 @@ def sample(path: str | Path, *, family: str | None = None, seed: int = 0, index:
     """
     import numpy as np
 
-    from partseg.data.procedural import generate
     from partseg.parts.segmentation import Segmentation
 
     if family is not None:
         _check_families([family])
-    made = generate(seed, index, family)
+    made = make(seed, index, family, fused=fused)
     shape = _shape(made)
     if level:
         Segmentation(shape, made.labels(level)).with_hierarchy(made.hierarchy).save(path)
@@ -85,11 +93,38 @@ def sample(path: str | Path, *, family: str | None = None, seed: int = 0, index:
         Segmentation(shape, np.zeros(shape.n_elements, np.int64)).save(path)
 
 
+def make(seed: int, index: int, family: str | None = None, *, fused: bool = False) -> ProceduralShape:
+    """One procedural shape of any family, man-made or organic.
+
+    Args:
+        seed, index: which one; the shape depends on nothing else.
+        family: one of `family_names()`; None draws a man-made one.
+        fused: remesh the pieces of a man-made shape into one connected surface (organic ones are one already).
+    """
+    import numpy as np
+
+    from partseg.data.procedural import generate
+    from partseg.data.procedural.fused import fuse
+    from partseg.data.procedural.organic import organic
+
+    rng = np.random.default_rng([seed, index, 1])
+    if family in _figures():
+        return organic(rng, _figures()[family], seed=seed, index=index)
+    made = generate(seed, index, family)
+    return fuse(made, rng) if fused else made
+
+
 def family_names() -> list[str]:
-    """Names of the procedural families, sorted."""
+    """Names of the procedural families, man-made and organic, sorted."""
     from partseg.data.procedural import FAMILIES
 
-    return sorted(FAMILIES)
+    return sorted({*FAMILIES, *_figures()})
+
+
+def _figures() -> dict[str, str]:
+    from partseg.data.procedural.organic import FIGURES
+
+    return {name.replace(" ", "_"): name for name in FIGURES}
 
 
 def _check_families(names: list[str]) -> None:
@@ -116,6 +151,7 @@ def _preview(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         level=arguments.level,
         columns=arguments.columns,
+        fused=arguments.fused,
     )
     print(f"{arguments.output}: {len(captions)} shapes")
     return 0
@@ -128,6 +164,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         index=arguments.index,
         level=arguments.level or "",
+        fused=arguments.fused,
     )
     print(arguments.output)
     return 0
@@ -147,7 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("-o", "--output", type=Path, default=Path("preview.png"), help="picture (default: preview.png)")
     sheet.add_argument("--family", nargs="+", help="only these families")
     sheet.add_argument("--count", type=int, help="number of shapes (default: one a family)")
-    sheet.add_argument("--columns", type=int, default=6, help="shapes in a row (default: 6)")
+    sheet.add_argument("--columns", type=int, default=8, help="shapes in a row (default: 8)")
+    sheet.add_argument("--fused", action="store_true", help="each as one connected surface")
     sheet.add_argument("--seed", type=int, default=0, help="another seed gives other shapes (default: 0)")
     sheet.add_argument(
         "--level", choices=("coarse", "middle", "fine"), default="middle", help="colours (default: middle)"
@@ -159,5 +197,6 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0, help="(default: 0)")
     one.add_argument("--index", type=int, default=0, help="number of the shape in that seed's sequence (default: 0)")
     one.add_argument("--level", choices=("coarse", "middle", "fine"), help="write its true parts at this level")
+    one.add_argument("--fused", action="store_true", help="as one connected surface")
     one.set_defaults(run=_sample)
     return parser
