@@ -18,7 +18,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_N
 PYTEST = $(ONE_THREAD) $(PY) -m pytest
 
 pkg ?=
-SHAPE ?= docs/samples/robot.glb
+SHAPE ?= docs/samples/dinosaur.glb
 OUT ?= demo_out
 DEMO_ARGS ?=
 
