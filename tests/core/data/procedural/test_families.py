@@ -37,7 +37,7 @@ def test_twenty_seeds_are_valid(family: str) -> None:
         shape = shape_of(family, index)
         assert shape.vertices.dtype == np.float32 and shape.faces.dtype == np.int32
         assert np.isfinite(shape.vertices).all()
-        assert 0 <= shape.faces.min() and shape.faces.max() < len(shape.vertices)
+        assert shape.faces.min() >= 0 and shape.faces.max() < len(shape.vertices)
         low, high = shape.vertices.min(0), shape.vertices.max(0)
         assert np.isclose((high - low).max(), 1.8, rtol=1e-4)
         assert np.abs(low + high).max() < 1e-3
@@ -135,7 +135,9 @@ def test_closed_pieces_face_outward() -> None:
 
 def test_families_cover_what_was_asked() -> None:
     assert len(FAMILIES) >= 40
-    assert {"chair", "table", "lamp", "storage", "bed", "mug", "scissors", "faucet", "laptop", "display"} <= set(FAMILIES)
+    assert {"chair", "table", "lamp", "storage", "bed", "mug", "scissors", "faucet", "laptop", "display"} <= set(
+        FAMILIES
+    )
     assert {"airplane", "bicycle", "vase", "block", "assembly"} <= set(FAMILIES)
 
 

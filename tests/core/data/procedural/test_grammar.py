@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partseg.data.procedural import FAMILIES, generate
+from partseg.data.procedural.curves import rotation
 from partseg.data.procedural.grammar import finish, four, mirrored, part, stepped, turned
-from partseg.data.procedural.primitives import box, cylinder, lathe, lathe_groups, rotation
+from partseg.data.procedural.primitives import box, cylinder, lathe, lathe_groups
 
 
 def test_same_seed_same_shape() -> None:
@@ -38,7 +39,11 @@ def test_unknown_family_is_named() -> None:
 
 def test_levels_of_a_known_tree() -> None:
     leg = part("leg", cylinder((1, 0, 1), (1, 1, 1), 0.1))
-    root = part("table", part("top", box((2.4, 0.1, 2.4), (0, 1, 0))), part("base", four("legs", leg), part("bar", box((2, 0.1, 0.1)))))
+    root = part(
+        "table",
+        part("top", box((2.4, 0.1, 2.4), (0, 1, 0))),
+        part("base", four("legs", leg), part("bar", box((2, 0.1, 0.1)))),
+    )
     shape = finish(root, "table")
     assert {level: len(nodes) for level, nodes in shape.level_nodes.items()} == {"coarse": 2, "middle": 3, "fine": 6}
     assert [shape.names[i] for i in shape.level_nodes["middle"]] == ["top", "legs", "bar"]

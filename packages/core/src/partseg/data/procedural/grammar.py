@@ -1,12 +1,13 @@
 """Trees of named parts, the symmetry operations that grow them, and the labelled mesh they become.
 
-A family is a function ``rng -> PartNode``. Leaves hold geometry, inner nodes hold parts; the operations :func:`mirrored`,
-:func:`turned` and :func:`stepped` make a group out of one part *and* record how, so that the symmetry parameters of the
-finished hierarchy are those the geometry was made with, never estimated.
+A family is a function ``rng -> PartNode``. Leaves hold geometry, inner nodes hold parts; the operations
+:func:`mirrored`, :func:`turned` and :func:`stepped` make a group out of one part *and* record how, so that the
+symmetry parameters of the finished hierarchy are those the geometry was made with, never estimated.
 
-Objects stand on y = anything, y up, front towards +z, in whatever unit suits the family; :func:`finish` brings them to one
-size. The three named levels are cuts of the tree: ``coarse`` its first generation, ``middle`` the second (or a leaf above it),
-``fine`` the leaves. A symmetric group directly inside a symmetric group (pairs of pairs of legs) counts as one generation.
+Objects stand on y = anything, y up, front towards +z, in whatever unit suits the family; :func:`finish` brings them
+to one size. The three named levels are cuts of the tree: ``coarse`` its first generation, ``middle`` the second (or
+a leaf above it), ``fine`` the leaves. A symmetric group directly inside a symmetric group (pairs of pairs of legs)
+counts as one generation.
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from partseg.data.procedural.primitives import Mesh, Vector, rotation
+from partseg.data.procedural.curves import Vector, rotation
+from partseg.data.procedural.primitives import Mesh
 from partseg.parts.hierarchy import PartHierarchy, Symmetry
 
 LEVELS = ("coarse", "middle", "fine")
 Family = Callable[[np.random.Generator], "PartNode"]
 T = TypeVar("T")
-
-
-# --------------------------------------------------------------------------------------------------------- random choices
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -48,9 +47,6 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
 def count(rng: np.random.Generator, low: int, high: int) -> int:
     """Integer in low … high, both included."""
     return low + int(rng.random() * (high - low + 1))
-
-
-# ------------------------------------------------------------------------------------------------------------------ nodes
 
 
 class Repeat(NamedTuple):
@@ -95,7 +91,9 @@ class PartNode:
 
     def points(self) -> Float[np.ndarray, "n 3"]:
         """All vertices under this node (shared ones repeated), for measuring."""
-        return np.concatenate([mesh.vertices[mesh.faces].reshape(-1, 3) for leaf in self.leaves() for mesh in leaf.pieces])
+        return np.concatenate(
+            [mesh.vertices[mesh.faces].reshape(-1, 3) for leaf in self.leaves() for mesh in leaf.pieces]
+        )
 
     def mapped(self, linear: Float[np.ndarray, "3 3"], offset: Vector = (0.0, 0.0, 0.0)) -> PartNode:
         """A copy under the similarity ``x -> linear x + offset`` (rotation or reflection times a uniform scale)."""
@@ -173,9 +171,6 @@ def stepped(name: str, one: PartNode, fold: int, step: Vector) -> PartNode:
 def four(name: str, one: PartNode) -> PartNode:
     """Four copies in the corners: a mirrored pair (front, back), mirrored left to right."""
     return mirrored(name, mirrored(name, one, (0, 0, 1)))
-
-
-# ----------------------------------------------------------------------------------------------------------- the result
 
 
 class SurfaceSample(NamedTuple):

@@ -1,9 +1,9 @@
 """Triangle meshes of the solid pieces that the shape grammar assembles.
 
-Nearly every piece is a *stack of rings*: ``m`` closed curves of ``k`` points each, joined band by band and closed by a fan at
-either end. Boxes, cylinders, lathes, sweeps and superellipsoids differ only in where the ring points lie, so the triangles
-come from one cached table and building a piece is a handful of array operations. Plates with holes are the exception; see
-:func:`extrude`.
+Nearly every piece is a *stack of rings*: ``m`` closed curves of ``k`` points each, joined band by band and closed by
+a fan at either end. Boxes, cylinders, lathes, sweeps and superellipsoids differ only in where the ring points lie,
+so the triangles come from one cached table and building a piece is a handful of array operations. Plates with holes
+are the exception; see :mod:`plates`.
 
 Vertices are float64 here (the finished shape rounds once), faces int32 with outward normals (right-hand rule).
 """
@@ -17,15 +17,15 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
-Vector = Sequence[float] | np.ndarray
+from partseg.data.procedural.curves import Vector, circle, quarter_circle, rounded_rectangle, unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """One piece of geometry.
 
-    Two meshes that hold the *same* vertex array object are patches of one connected surface: they stay joined when a shape
-    is assembled (see :meth:`split`).
+    Two meshes that hold the *same* vertex array object are patches of one connected surface: they stay joined when a
+    shape is assembled (see :meth:`split`).
 
     Attributes:
         vertices: (v, 3) float64.
@@ -55,103 +55,8 @@ class Mesh:
         return self if volume >= 0 else Mesh(self.vertices, self.faces[:, ::-1])
 
     def split(self, group: Int[np.ndarray, " f"], count: int) -> list[Mesh]:
-        """``count`` patches of this surface, patch ``i`` holding the faces with ``group == i``. They share the vertices."""
+        """``count`` patches of this surface, patch ``i`` with the faces of ``group == i``; they share vertices."""
         return [Mesh(self.vertices, self.faces[group == i]) for i in range(count)]
-
-
-# ---------------------------------------------------------------------------------------------------------------- curves
-
-
-@lru_cache(maxsize=256)
-def circle(sides: int) -> Float[np.ndarray, "k 2"]:
-    """Unit circle, ``sides`` points counter-clockwise from (1, 0). Read-only."""
-    angle = np.arange(sides) * (2 * np.pi / sides)
-    points = np.stack([np.cos(angle), np.sin(angle)], 1)
-    points.setflags(write=False)
-    return points
-
-
-@lru_cache(maxsize=256)
-def _bspline_basis(controls: int, n: int) -> np.ndarray:
-    # Clamped uniform B-spline by the Cox-de Boor recursion, all samples at once.
-    degree = min(3, controls - 1)
-    knots = np.concatenate([np.zeros(degree), np.linspace(0, 1, controls - degree + 1), np.ones(degree)])
-    t = np.linspace(0, 1, n)
-    t[-1] = 1 - 1e-12
-    basis = ((t[:, None] >= knots[None, :-1]) & (t[:, None] < knots[None, 1:])).astype(float)
-    for d in range(1, degree + 1):
-        width_a = knots[d:-1] - knots[: -d - 1]
-        width_b = knots[d + 1 :] - knots[1:-d]
-        a = np.divide(t[:, None] - knots[None, : -d - 1], width_a, out=np.zeros((n, len(width_a))), where=width_a > 0)
-        b = np.divide(knots[None, d + 1 :] - t[:, None], width_b, out=np.zeros((n, len(width_b))), where=width_b > 0)
-        basis = a * basis[:, :-1] + b * basis[:, 1:]
-    return basis / basis.sum(1, keepdims=True)
-
-
-@lru_cache(maxsize=256)
-def _catmull_rom_basis(controls: int, n: int) -> np.ndarray:
-    # End points are doubled by linear extrapolation, so the curve runs from the first to the last control point.
-    extend = np.zeros((controls + 2, controls))
-    extend[1:-1] = np.eye(controls)
-    extend[0, :2] = 2, -1
-    extend[-1, -2:] = -1, 2
-    t = np.linspace(0, controls - 1, n)
-    i = np.minimum(t.astype(int), controls - 2)
-    s = t - i
-    weights = 0.5 * np.stack(
-        [-s + 2 * s**2 - s**3, 2 - 5 * s**2 + 3 * s**3, s + 4 * s**2 - 3 * s**3, -(s**2) + s**3], 1
-    )
-    basis = np.zeros((n, controls + 2))
-    np.put_along_axis(basis, i[:, None] + np.arange(4), weights, 1)
-    return basis @ extend
-
-
-def bspline(controls: Float[np.ndarray, "c d"] | Sequence, n: int = 16) -> Float[np.ndarray, "n d"]:
-    """``n`` samples of the clamped cubic B-spline of ``controls``: stays in their convex hull, meets only the end points."""
-    controls = np.asarray(controls, float)
-    return _bspline_basis(len(controls), n) @ controls
-
-
-def catmull_rom(controls: Float[np.ndarray, "c d"] | Sequence, n: int = 16) -> Float[np.ndarray, "n d"]:
-    """``n`` samples of the Catmull-Rom spline through every one of ``controls``."""
-    controls = np.asarray(controls, float)
-    return _catmull_rom_basis(len(controls), n) @ controls
-
-
-@lru_cache(maxsize=64)
-def _arc(corner: int) -> np.ndarray:
-    angle = np.linspace(0, np.pi / 2, corner + 1)
-    return np.stack([np.cos(angle), np.sin(angle)], 1)
-
-
-def rounded_rectangle(
-    width: float, height: float, radius: float = 0.0, corner: int = 2, edge: int = 1
-) -> Float[np.ndarray, "k 2"]:
-    """Outline centred at the origin, counter-clockwise. ``edge``: pieces each straight side is cut into."""
-    radius = min(radius, 0.49 * width, 0.49 * height)
-    a, b = width / 2 - radius, height / 2 - radius
-    if radius <= 0:
-        arcs = [np.array([[a, b]]), np.array([[-a, b]]), np.array([[-a, -b]]), np.array([[a, -b]])]
-    else:
-        q = _arc(corner) * radius
-        turned = np.stack([-q[:, 1], q[:, 0]], 1)
-        arcs = [q + (a, b), turned + (-a, b), -q + (-a, -b), -turned + (a, -b)]
-    if edge <= 1:
-        return np.concatenate(arcs)
-    steps = (np.arange(1, edge) / edge)[:, None]
-    pieces = []
-    for here, there in zip(arcs, arcs[1:] + arcs[:1], strict=True):
-        pieces += [here, here[-1] + steps * (there[0] - here[-1])]
-    return np.concatenate(pieces)
-
-
-def superellipse(width: float, height: float, power: float, sides: int = 24) -> Float[np.ndarray, "k 2"]:
-    """Outline ``|2x/w|^p + |2y/h|^p = 1``; ``power`` 2 is an ellipse, large values approach a rectangle."""
-    c = circle(sides)
-    return np.sign(c) * np.abs(c) ** (2 / power) * (width / 2, height / 2)
-
-
-# ----------------------------------------------------------------------------------------------------------------- rings
 
 
 @lru_cache(maxsize=4096)
@@ -188,7 +93,8 @@ def ring_stack(
         loop: also join the last ring to the first.
 
     Returns:
-        Mesh whose faces are ordered band by band, 2k a band, then the k faces of the start fan, then those of the end fan.
+        Mesh whose faces are ordered band by band, 2k a band, then the k faces of the start fan, then those of the
+        end fan.
     """
     m, k, _ = rings.shape
     poles = [np.asarray(p, float)[None] for p in (start, end) if p is not None]
@@ -197,7 +103,7 @@ def ring_stack(
 
 
 def band_groups(m: int, k: int, group_of_band: Sequence[int], start: int | None, end: int | None) -> np.ndarray:
-    """Face groups, in the face order of :func:`ring_stack`, from one group a band and one for each fan (None: no fan)."""
+    """Face groups, in the face order of :func:`ring_stack`, from one group a band and one a fan (None: no fan)."""
     groups = [np.repeat(np.asarray(group_of_band, dtype=np.int64), 2 * k)]
     if len(group_of_band) not in (m - 1, m):
         raise ValueError(f"{m} rings have {m - 1} bands ({m} in a loop), got {len(group_of_band)} groups")
@@ -222,7 +128,14 @@ def box(size: Vector, centre: Vector = (0.0, 0.0, 0.0), bevel: float = 0.0, corn
     drop = bevel * np.cos(angle) / np.cos(angle[0])
     rise = np.concatenate([-h / 2 + bevel - drop, (h / 2 - bevel + drop)[::-1]])
     shrink = np.concatenate([radius, radius[::-1]])[:, None]
-    unit = np.concatenate([_arc(corner), _arc(corner) @ [[0, 1], [-1, 0]], -_arc(corner), _arc(corner) @ [[0, -1], [1, 0]]])
+    unit = np.concatenate(
+        [
+            quarter_circle(corner),
+            quarter_circle(corner) @ [[0, 1], [-1, 0]],
+            -quarter_circle(corner),
+            quarter_circle(corner) @ [[0, -1], [1, 0]],
+        ]
+    )
     a, b = w / 2 - bevel, d / 2 - bevel
     core = np.repeat(np.array([[a, b], [-a, b], [-a, -b], [a, -b]]), corner + 1, 0)
     rings = np.empty((len(rise), len(unit), 3))
@@ -250,9 +163,7 @@ def slab(size: Vector, centre: Vector = (0.0, 0.0, 0.0), radius: float = 0.0, cu
     return ring_stack(rings + np.asarray(centre, float), np.add(centre, (0, -h / 2, 0)), np.add(centre, (0, h / 2, 0)))
 
 
-def prism(
-    outline: Float[np.ndarray, "k 2"], low: float, high: float, bevel: float = 0.0, taper: float = 1.0
-) -> Mesh:
+def prism(outline: Float[np.ndarray, "k 2"], low: float, high: float, bevel: float = 0.0, taper: float = 1.0) -> Mesh:
     """Outline (x, -z), counter-clockwise and star-shaped about its mean, extruded along y; ``taper`` scales the top."""
     middle = outline.mean(0)
     arm = outline - middle
@@ -275,8 +186,8 @@ def lathe(
     """Surface of revolution about the vertical through ``centre``.
 
     Args:
-        profile: (m, 2) of (radius >= 0, height); the outside lies to the right of its direction of travel upward. An end with
-            radius 0 becomes a pole; any other end stays open unless ``loop``.
+        profile: (m, 2) of (radius >= 0, height); the outside lies to the right of its direction of travel upward. An
+            end with radius 0 becomes a pole; any other end stays open unless ``loop``.
         sides: points around.
         loop: join the end of the profile to its start (a ring without poles).
     """
@@ -307,7 +218,11 @@ def lathe_groups(profile: Float[np.ndarray, "m 2"], sides: int, group_of_band: S
 
 
 def ellipsoid(
-    radii: Vector, centre: Vector = (0.0, 0.0, 0.0), sides: int = 20, rows: int = 10, power: tuple[float, float] = (2, 2)
+    radii: Vector,
+    centre: Vector = (0.0, 0.0, 0.0),
+    sides: int = 20,
+    rows: int = 10,
+    power: tuple[float, float] = (2, 2),
 ) -> Mesh:
     """Superellipsoid; ``power`` is that of the upright section and of the plan (2 round, 4+ boxy, 1 a diamond)."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, rows + 1)
@@ -325,26 +240,19 @@ def ellipsoid(
     return Mesh(v * np.asarray(radii, float) + np.asarray(centre, float), mesh.faces)
 
 
-# ---------------------------------------------------------------------------------------------------------------- sweeps
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.sqrt((v * v).sum(-1, keepdims=True)), 1e-12)
-
-
 def _frames(path: np.ndarray, loop: bool, up: Vector | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if loop:
-        tangent = _unit(np.roll(path, -1, 0) - np.roll(path, 1, 0))
+        tangent = unit(np.roll(path, -1, 0) - np.roll(path, 1, 0))
     else:
-        step = _unit(path[1:] - path[:-1])
-        tangent = np.concatenate([step[:1], _unit(step[1:] + step[:-1]), step[-1:]])
+        step = unit(path[1:] - path[:-1])
+        tangent = np.concatenate([step[:1], unit(step[1:] + step[:-1]), step[-1:]])
     if up is None:
         # The direction the tangents avoid most: for a planar path its normal, so the frame never flips.
         values, vectors = np.linalg.eigh(tangent.T @ tangent)
         reference = vectors[:, 0] if values[1] > 1e-6 else np.eye(3)[np.argmin(np.abs(tangent[0]))]
     else:
         reference = np.asarray(up, float)
-    side = _unit(np.cross(reference, tangent))
+    side = unit(np.cross(reference, tangent))
     return tangent, side, np.cross(tangent, side)
 
 
@@ -363,10 +271,11 @@ def sweep(
     Args:
         path: (m, 3) points, m >= 2.
         radius: scale of the cross-section; one number, one a point, or one a point and axis (sideways, upward).
-        outline: (k, 2) counter-clockwise cross-section as (sideways, upward); the unit circle with ``sides`` points if None.
+        outline: (k, 2) counter-clockwise cross-section as (sideways, upward); the unit circle with ``sides`` points
+            if None.
         loop: the path is closed (no end caps).
-        up: reference direction that the upward axis follows; must nowhere be parallel to the path. By default the direction
-            that the path avoids most (for a planar path its plane's normal is *up*).
+        up: reference direction that the upward axis follows; must nowhere be parallel to the path. By default the
+            direction that the path avoids most (for a planar path its plane's normal is *up*).
         round_ends: hemispherical ends instead of flat ones.
         open_ends: no end caps.
 
@@ -412,122 +321,9 @@ def bar(start: Vector, end: Vector, width: float, height: float, up: Vector = (0
 
 def torus(centre: Vector, axis: Vector, major: float, minor: float, sides: int = 10, around: int = 28) -> Mesh:
     """Torus with the given axis direction."""
-    axis = _unit(np.asarray(axis, float))
-    first = _unit(np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))]))
+    axis = unit(np.asarray(axis, float))
+    first = unit(np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))]))
     second = np.cross(axis, first)
     c = circle(around) * major
     path = np.asarray(centre, float) + c[:, :1] * first + c[:, 1:] * second
     return sweep(path, minor, sides=sides, loop=True, up=axis)
-
-
-# --------------------------------------------------------------------------------------------------------- plates, holes
-
-
-def _inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    # Crossing number, all points against all edges.
-    a, b = polygon, np.roll(polygon, -1, 0)
-    y = points[:, 1:2]
-    spans = (a[None, :, 1] > y) != (b[None, :, 1] > y)
-    rise = np.where(a[:, 1] == b[:, 1], 1.0, b[:, 1] - a[:, 1])
-    x = a[:, 0] + (y - a[:, 1]) / rise * (b[:, 0] - a[:, 0])
-    return (spans & (points[:, :1] < x)).sum(1) % 2 == 1
-
-
-def _inset(outline: np.ndarray, amount: float) -> np.ndarray:
-    # Along the mean normal of the two edges at each corner; inward for counter-clockwise outlines.
-    forward = _unit(np.roll(outline, -1, 0) - outline)
-    tangent = _unit(forward + np.roll(forward, 1, 0))
-    return outline + amount * np.stack([-tangent[:, 1], tangent[:, 0]], 1)
-
-
-def _area(polygon: np.ndarray) -> float:
-    x, y = polygon[:, 0], polygon[:, 1]
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-
-def _triangulate(loops: list[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Delaunay triangles (counter-clockwise) of the region inside loops[0] and outside the others, and their area."""
-    from scipy.spatial import Delaunay
-
-    points = np.concatenate(loops)
-    triangles = Delaunay(points).simplices
-    centres = points[triangles].mean(1)
-    keep = _inside(centres, loops[0])
-    for hole in loops[1:]:
-        keep &= ~_inside(centres, hole)
-    triangles = triangles[keep]
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    triangles[area < 0] = triangles[area < 0][:, ::-1]
-    return triangles[np.abs(area) > 1e-12], float(np.abs(area).sum() / 2)
-
-
-def extrude(
-    outline: Float[np.ndarray, "k 2"],
-    holes: Sequence[Float[np.ndarray, "h 2"]] = (),
-    height: float = 1.0,
-    bevel: float = 0.0,
-) -> tuple[Mesh, Int[np.ndarray, " f"]]:
-    """Plate with through holes: the region between ``outline`` and ``holes`` extruded along y from 0 to ``height``.
-
-    The plan is (x, -z). It is cut by an unconstrained Delaunay triangulation; boundary edges are halved until they all occur
-    in it, so a hole close to another costs points.
-
-    Args:
-        outline: counter-clockwise, need not be convex.
-        holes: counter-clockwise loops inside the outline, disjoint.
-        bevel: chamfer of the outer edges.
-
-    Raises:
-        ValueError: loops that cross.
-
-    Returns:
-        One connected mesh, and the group of each face: 0 bottom, 1 top, 2 outer wall, 3 + i the wall of hole i.
-    """
-    loops = [np.asarray(outline, float), *(np.asarray(h, float) for h in holes)]
-    for attempt in range(4):
-        inner = [_inset(loops[0], bevel), *loops[1:]] if bevel else loops
-        triangles, area = _triangulate(inner)
-        wanted = _area(inner[0]) - sum(_area(h) for h in inner[1:])
-        if abs(area - wanted) <= 1e-6 * abs(wanted):
-            break
-        if attempt == 3:
-            raise ValueError("the outline or a hole crosses itself or another, or they nearly touch")
-        # Some boundary edge is missing from the triangulation: halve them all.
-        loops = [np.stack([r, (r + np.roll(r, -1, 0)) / 2], 1).reshape(-1, 2) for r in loops]
-    plan = np.concatenate(inner)
-    n = len(plan)
-
-    def lift(flat: np.ndarray, y: float) -> np.ndarray:
-        return np.stack([flat[:, 0], np.full(len(flat), y), -flat[:, 1]], 1)
-
-    vertices = [lift(plan, 0.0), lift(plan, height)]
-    faces = [triangles[:, ::-1], triangles + n]
-    groups = [np.zeros(len(triangles), int), np.ones(len(triangles), int)]
-    start = 0
-    for number, ring in enumerate(loops):
-        k = len(ring)
-        low, high = start + np.arange(k), n + start + np.arange(k)
-        rows = [low, high]
-        if number == 0 and bevel:
-            base = 2 * n
-            vertices += [lift(ring, bevel), lift(ring, height - bevel)]
-            rows = [low, base + np.arange(k), base + k + np.arange(k), high]
-        for under, over in zip(rows, rows[1:], strict=False):
-            wall = np.concatenate(
-                [
-                    np.stack([under, np.roll(under, -1), np.roll(over, -1)], 1),
-                    np.stack([under, np.roll(over, -1), over], 1),
-                ]
-            )
-            faces.append(wall if number == 0 else wall[:, ::-1])
-            groups.append(np.full(2 * k, 2 + number))
-        start += k
-    return Mesh(np.concatenate(vertices), np.concatenate(faces).astype(np.int32)), np.concatenate(groups)
-
-
-def rotation(axis: Vector, angle: float) -> Float[np.ndarray, "3 3"]:
-    """Rotation matrix by ``angle`` radians about ``axis`` (Rodrigues)."""
-    x, y, z = _unit(np.asarray(axis, float))
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * (skew @ skew)
