@@ -16,7 +16,7 @@ from partseg.data.procedural.grammar import (
     pick,
     stepped,
 )
-from partseg.data.procedural.primitives import box, cylinder, ellipsoid, prism, sweep
+from partseg.data.procedural.primitives import band_groups, box, cylinder, ellipsoid, prism, ring_stack, sweep
 
 
 def trash_can(rng: np.random.Generator) -> PartNode:
@@ -33,8 +33,6 @@ def trash_can(rng: np.random.Generator) -> PartNode:
     rings = np.empty((10, 32, 3))
     rings[..., 0], rings[..., 2] = grow[:, None] * plan[:, 0], -grow[:, None] * plan[:, 1]
     rings[..., 1] = y[:, None]
-    from partseg.data.procedural.primitives import band_groups, ring_stack
-
     body = ring_stack(rings, (0, 0, 0), (0, 0.06 * h, 0))
     groups = band_groups(10, 32, [0, 0, 0, 1, 1, 1, 1, 0, 0], 0, 0)
     outer, rim = body.split(groups, 2)

@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 
 from partseg.data.procedural.curves import Vector, rotation
 from partseg.data.procedural.primitives import Mesh
+from partseg.data.procedural.vocabulary import PART_IDS
 from partseg.parts.hierarchy import PartHierarchy, Symmetry
 
 LEVELS = ("coarse", "middle", "fine")
@@ -312,8 +313,6 @@ class ProceduralShape:
 
 def semantic_id(name: str) -> int:
     """Number of a part name in the project's vocabulary, -1 for names outside it."""
-    from partseg.data.procedural.vocabulary import PART_IDS
-
     return PART_IDS.get(name, -1)
 
 
