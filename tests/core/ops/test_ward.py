@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import ward_tree as sklearn_ward
 
 from partseg.ops import _ward_kernel
-from partseg.ops.ward import ward_merges, ward_tree
+from partseg.ops.ward import _basis, _project, ward_merges, ward_tree
 from partseg.parts.tree import MergeTree
 
 
@@ -71,11 +71,7 @@ def test_smooth_features_on_a_mesh_give_sklearn_partitions(offset):
 def test_bounds_never_exceed_the_distance():
     rng = np.random.default_rng(3)
     x = (rng.normal(size=(500, 200)) * np.geomspace(3, 1e-3, 200) + 5).astype(np.float32)
-    from partseg.ops.ward import _projection
-
-    z = _projection(x)
-    assert z.shape == (500, _ward_kernel.PROJECTED)
-    assert z.dtype == np.float32
+    z = _project(x, _basis(x), np.empty((500, _ward_kernel.PROJECTED), np.float32))
     i, j = rng.integers(0, 500, (2, 4000))
     exact = ((x[i].astype(float) - x[j]) ** 2).sum(1)
     projected = ((z[i].astype(float) - z[j]) ** 2).sum(1)
@@ -83,6 +79,18 @@ def test_bounds_never_exceed_the_distance():
     assert (projected * (1 - _ward_kernel.RELATIVE) - slack <= exact).all()
     different = i != j
     assert np.median(projected[different] / exact[different]) > 0.5
+
+
+@pytest.mark.parametrize("rank", [5, 200])
+def test_projection_keeps_the_leading_directions(rank):
+    rng = np.random.default_rng(4)
+    sample = (rng.normal(size=(256, rank)) * np.geomspace(1, 1e-2, rank)) @ rng.normal(size=(rank, 300))
+    start = rng.normal(size=(256, 64)).astype(np.float32)
+    basis = _ward_kernel.subspace(sample.astype(np.float32), start)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(64), atol=1e-5)
+    best = np.linalg.svd(sample, compute_uv=False)[:64]
+    assert ((sample @ basis) ** 2).sum() > 0.97 * (best**2).sum()
+    assert (_ward_kernel.subspace(np.zeros((256, 300), np.float32), start) == 0).all()
 
 
 @settings(max_examples=120, deadline=None)

@@ -40,6 +40,51 @@ def _projected_distance(z, i, j):  # pragma: no cover - compiled
     return np.float64(total)
 
 
+@njit(cache=True, nogil=True, fastmath=_SUM)
+def subspace(sample, start):  # pragma: no cover - compiled
+    """(d, p) float32: orthonormal columns close to the leading p directions of `sample` (s, d), or zero.
+
+    One step of subspace iteration from `start` (s, p), then Gram-Schmidt, twice over. Written out rather than left to
+    BLAS and LAPACK, whose threads wait for each other longer than they compute at this size when cores are shared.
+    """
+    n, d = sample.shape
+    p = start.shape[1]
+    image = start.copy()
+    y = np.zeros((d, p), np.float32)
+    for step in range(2):
+        y[:] = 0
+        for i in range(n):
+            for k in range(d):
+                for j in range(p):
+                    y[k, j] += sample[i, k] * image[i, j]
+        if step == 0:
+            image[:] = 0
+            for i in range(n):
+                for k in range(d):
+                    for j in range(p):
+                        image[i, j] += sample[i, k] * y[k, j]
+    columns = np.empty((p, d), np.float64)
+    for j in range(p):
+        whole = 0.0
+        for k in range(d):
+            columns[j, k] = y[k, j]
+            whole += columns[j, k] * columns[j, k]
+        for _ in range(2):
+            for other in range(j):
+                along = 0.0
+                for k in range(d):
+                    along += columns[other, k] * columns[j, k]
+                for k in range(d):
+                    columns[j, k] -= along * columns[other, k]
+        left = 0.0
+        for k in range(d):
+            left += columns[j, k] * columns[j, k]
+        scale = 0.0 if left <= 1e-20 * whole else 1 / np.sqrt(left)
+        for k in range(d):
+            columns[j, k] *= scale
+    return columns.T.astype(np.float32)
+
+
 @njit(cache=True, nogil=True)
 def _blend(a, i, b, j, out, row, u, v):  # pragma: no cover - compiled
     for k in range(out.shape[1]):

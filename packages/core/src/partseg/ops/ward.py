@@ -13,7 +13,8 @@ from partseg.parts.tree import MergeTree
 
 # Clusters left without an edge between them: up to this many are merged by Ward's criterion over all pairs.
 ALL_PAIRS_UP_TO = 512
-_SAMPLE = 512
+_SAMPLE = 256
+_CHUNK = 4096
 _THREADS = 2
 
 
@@ -74,15 +75,10 @@ def ward_merges(
         weight = np.array(weights, np.float64)
         if weight.shape != (n,) or not (np.isfinite(weight).all() and (weight > 0).all()):
             raise ValueError(f"weights must be {n} positive numbers")
-    z = _projection(x)
-    if not np.isfinite([z.min(), z.max()]).all():  # NaN passes through both
-        raise ValueError("features contain NaN or infinite values (in float32)")
-    if n == 1:
-        return np.empty((0, 2), np.int64), np.empty(0)
 
-    children, values, roots, centroids, root_weight = _merge_connected(x, z, edges, weight)
+    children, values, roots, centroids, root_weight = _merge_connected(x, edges, weight)
     if len(roots) > 1:
-        more, rest, *_ = _merge_connected(centroids, _projection(centroids), _bridges(centroids), root_weight)
+        more, rest, *_ = _merge_connected(centroids, _bridges(centroids), root_weight)
         made = n + len(children) + np.arange(len(more))
         children = np.concatenate([children, np.concatenate([roots, made])[more]])
         children.sort(axis=1)
@@ -91,23 +87,26 @@ def ward_merges(
 
 
 def _merge_connected(
-    x: np.ndarray, z: np.ndarray, edges: np.ndarray, weight: np.ndarray
+    x: np.ndarray, edges: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(children, values, nodes left, their means, their weights) once no edge is left. Overwrites z and weight."""
+    """(children, values, nodes left, their means, their weights) once no edge is left. Overwrites weight."""
     n = len(x)
     start, target = kernel.half_edges(edges, n)
     following = np.empty(len(target), np.int32)
     value = np.empty(len(target), np.float64)
-    bounds = np.linspace(0, n, (_THREADS if n > 4096 else 1) + 1).astype(np.int64)
+    z = np.empty((n, kernel.PROJECTED), np.float32)
+    basis = _basis(x)
 
-    def first(low: int, high: int) -> float:
+    def prepare(low: int) -> float:
+        high = min(low + _CHUNK, n)
+        with np.errstate(all="ignore"):
+            _project(x[low:high], basis, z[low:high])
         return kernel.first_values(x, weight, start, target, value, low, high)
 
-    if len(bounds) == 2:
-        largest = first(0, n)
-    else:
-        with ThreadPoolExecutor(_THREADS) as threads:
-            largest = max(threads.map(first, bounds[:-1], bounds[1:]))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        largest = max(threads.map(prepare, range(0, n, _CHUNK)))
+    if not np.isfinite([z.min(), z.max()]).all():  # NaN passes through both
+        raise ValueError("features contain NaN or infinite values (in float32)")
     # rounding of a float32 projection and of repeated averaging, relative to the longest feature vector
     slack = (2e-6**2) * largest / kernel.RELATIVE
     pool = np.empty((max(n // 2, 1), x.shape[1]), np.float32)  # pages never written take no memory
@@ -121,26 +120,29 @@ def _merge_connected(
     return children, values, node_of[left].astype(np.int64), centroids, weight[left]
 
 
-def _projection(x: np.ndarray) -> np.ndarray:
-    """(n, PROJECTED) float32: the features in an orthonormal basis of the directions in which they vary most.
+def _basis(x: np.ndarray) -> np.ndarray | None:
+    """(d, PROJECTED) float32: orthonormal directions in which the features vary most; None to take them as they are.
 
-    Any orthonormal basis gives valid bounds, so a sample and one step of subspace iteration are enough. Rows with NaN
-    or infinite features come out not finite.
+    Any orthonormal basis gives valid bounds, so a sample and one step of subspace iteration are enough.
     """
     n, d = x.shape
     if d <= kernel.PROJECTED:
-        z = np.zeros((n, kernel.PROJECTED), np.float32)
-        z[:, :d] = x
-        return z
+        return None
     sample = x[np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)]
+    start = np.random.default_rng(0).standard_normal((len(sample), kernel.PROJECTED), np.float32)
     with np.errstate(all="ignore"):
         sample = sample - sample.mean(axis=0)
-        basis = np.random.default_rng(0).standard_normal((len(sample), kernel.PROJECTED), np.float32)
-        basis = sample.T @ (sample @ (sample.T @ basis))
-        if not np.isfinite(basis).all():
-            basis = np.eye(d, kernel.PROJECTED)
-        basis = np.linalg.qr(basis.astype(np.float64))[0].astype(np.float32)
-        return x @ basis
+        sample /= max(np.abs(sample).max(), np.finfo(np.float32).tiny)
+        return np.ascontiguousarray(kernel.subspace(sample, start))
+
+
+def _project(x: np.ndarray, basis: np.ndarray | None, z: np.ndarray) -> np.ndarray:
+    """Fill z with the rows' coordinates in the basis; rows with NaN or infinite features come out not finite."""
+    if basis is None:
+        z[:] = 0
+        z[:, : x.shape[1]] = x
+        return z
+    return np.matmul(x, basis, out=z)
 
 
 def _bridges(centroids: np.ndarray) -> np.ndarray:
@@ -148,4 +150,5 @@ def _bridges(centroids: np.ndarray) -> np.ndarray:
     n = len(centroids)
     if n <= ALL_PAIRS_UP_TO:
         return np.stack(np.triu_indices(n, 1), axis=1).astype(np.int32)
-    return join_components(np.empty((0, 2), np.int32), _projection(centroids)[:, :3])
+    z = _project(centroids, _basis(centroids), np.empty((n, kernel.PROJECTED), np.float32))
+    return join_components(np.empty((0, 2), np.int32), z[:, :3])
