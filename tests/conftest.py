@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("partseg", deadline=None)  # the first example of a test may compile a kernel
+settings.load_profile("partseg")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -102,7 +102,7 @@ class Shape:
             if faces.ndim != 2 or faces.shape[1] != 3:
                 raise InputError(self.name, f"faces must be (f, 3), got {faces.shape}")
             if len(faces) and (faces.min() < 0 or faces.max() >= len(self.vertices)):
-                raise InputError(self.name, f"a face names vertex {int(faces.max())} of {len(self.vertices)}")
+                raise InputError(self.name, _bad_vertex(faces, len(self.vertices)))
             set_("faces", faces)
             if self.face_index is None:
                 raise InputError(self.name, "a mesh needs face_index; build it with Shape.from_mesh")
@@ -112,7 +112,7 @@ class Shape:
             set_("face_index", index)
             if self.polygon is not None:
                 polygon = np.ascontiguousarray(self.polygon, np.int32)
-                if polygon.shape != (len(faces),):
+                if polygon.shape != (len(faces),) or polygon.min(initial=0) < 0:
                     raise InputError(self.name, "polygon must name one face of the file for each triangle")
                 set_("polygon", polygon)
                 set_("n_polygons", max(self.n_polygons, int(polygon.max(initial=-1)) + 1))
@@ -143,7 +143,7 @@ class Shape:
         vertices = np.ascontiguousarray(vertices, np.float64)
         faces = np.asarray(faces)
         if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
-            raise InputError(name, f"a face names vertex {int(faces.max())} of {len(vertices)}")
+            raise InputError(name, _bad_vertex(faces, len(vertices)))
         faces = np.ascontiguousarray(faces, np.int32).reshape(-1, 3)
         normals, _ = triangle_normals(vertices, faces)
         return cls(
@@ -293,8 +293,14 @@ def triangle_normals(
     return cross / np.where(double > 0, double, 1.0)[:, None], double / 2
 
 
+def _bad_vertex(faces: Int[np.ndarray, "f 3"], n: int) -> str:
+    worst = faces.min() if faces.min() < 0 else faces.max()
+    return f"a face names vertex {int(worst)} of {n}"
+
+
 def _array(shape: Shape, key: str, dtype: type, width: int) -> np.ndarray:
-    value = np.ascontiguousarray(getattr(shape, key), dtype)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        value = np.ascontiguousarray(getattr(shape, key), dtype)
     if value.ndim != 2 or value.shape[1] != width:
         raise InputError(shape.name, f"{key} must be (n, {width}), got {value.shape}")
     if not np.isfinite(value).all():

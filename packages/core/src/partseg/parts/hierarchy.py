@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float, Int
 
 from partseg.errors import PartsegError, UnknownNameError
 
+_NESTED = 100
+
 
 class NodeKind(IntEnum):
     """What a node is in a symmetry hierarchy; plain part trees have leaves and adjacency nodes only."""
@@ -107,11 +109,11 @@ class PartHierarchy:
         parent = np.ascontiguousarray(parent, np.int32)
         p = len(parent)
         inner = np.zeros(p, bool)
-        inner[parent[parent >= 0]] = True
+        inner[parent[(parent >= 0) & (parent < p)]] = True
         ids = lambda x: np.full(p, -1, np.int32) if x is None else np.ascontiguousarray(x, np.int32)  # noqa: E731
         symmetry = (None,) * p if symmetry is None else tuple(symmetry)
-        if kind is None and len(symmetry) == p:
-            repeated = np.array([s is not None for s in symmetry])
+        if kind is None:
+            repeated = np.resize([s is not None for s in symmetry], p)
             kind = np.where(inner, np.where(repeated, NodeKind.SYMMETRY, NodeKind.ADJACENCY), NodeKind.LEAF)
         return cls(
             parent=parent,
@@ -160,7 +162,9 @@ class PartHierarchy:
             self._check_cut(level, nodes)
         for key in ("parent", "leaf_of", "semantic_id", "instance_id", "kind", "height"):
             if getattr(self, key) is not None:
-                getattr(self, key).setflags(write=False)
+                view = getattr(self, key).view()  # the caller's own array stays writable
+                view.setflags(write=False)
+                object.__setattr__(self, key, view)
 
     def _check_cut(self, level: str, nodes: Int[np.ndarray, "k"]) -> None:
         if len(nodes) == 0 or nodes.min() < 0 or nodes.max() >= self.n_parts:
@@ -282,7 +286,7 @@ class PartHierarchy:
 
         level: a named level.
         depth: nodes at that depth and the leaves above it.
-        parts: at most so many parts, splitting the highest node first (without heights: the shallowest, then the first).
+        parts: at most so many, splitting the highest node first (without heights: the shallowest, then the first).
         threshold: split nodes whose height is above it (needs heights).
         """
         if sum(x is not None for x in (level, depth, parts, threshold)) != 1:
@@ -294,6 +298,7 @@ class PartHierarchy:
                 )
             nodes = self.levels[level]
         elif depth is not None:
+            depth = max(depth, 0)
             is_leaf = np.isin(np.arange(self.n_parts), self.leaves)
             nodes = np.flatnonzero((self.depth == depth) | (is_leaf & (self.depth < depth)))
         elif parts is not None:
@@ -358,7 +363,8 @@ class PartHierarchy:
     def to_json(self, *, elements: bool = True, indent: int | None = None) -> str:
         """PartNet-style text: a list with one root; nodes hold `id`, `name`, `text`, `children` and what else is known.
 
-        With `elements` the root also holds `leaf_of` as run lengths, so that `from_json` loses nothing.
+        With `elements` the root also holds `leaf_of` as run lengths, so that `from_json` loses nothing. Nodes 100
+        generations below the root and deeper stand in the root's list `deeper`, each with the id of its `parent`.
         """
         nodes: list[dict[str, Any]] = []
         size = self.size
@@ -383,8 +389,11 @@ class PartHierarchy:
             if self.height is not None:
                 node["height"] = float(self.height[i])
             nodes.append(node)
-        for i in range(self.n_parts - 1, 0, -1):
-            nodes[self.parent[i]].setdefault("children", []).insert(0, nodes[i])
+        for i in range(1, self.n_parts):
+            if self.depth[i] < _NESTED:
+                nodes[self.parent[i]].setdefault("children", []).append(nodes[i])
+            else:  # readers of JSON recurse, so nesting has to end somewhere
+                nodes[0].setdefault("deeper", []).append(nodes[i] | {"parent": int(self.parent[i])})
         nodes[0]["levels"] = {k: v.tolist() for k, v in self.levels.items()}
         if elements:
             start = (
@@ -403,7 +412,7 @@ class PartHierarchy:
         """Read what `to_json` wrote (with elements). PartNet's own result files are read by the dataset formats."""
         try:
             (root,) = json.loads(text)
-            flat, stack = {}, [(root, -1)]
+            flat, stack = {}, [(root, -1), *((node, int(node["parent"])) for node in root.get("deeper", ()))]
             while stack:
                 node, above = stack.pop()
                 flat[int(node["id"])] = (node, above)
@@ -422,7 +431,7 @@ class PartHierarchy:
                 levels=root.get("levels"),
                 height=[n["height"] for n, _ in rows] if "height" in root else None,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise PartsegError(f"not a part hierarchy: {type(error).__name__} {error}") from None
 
     def to_arrays(self) -> dict[str, np.ndarray]:

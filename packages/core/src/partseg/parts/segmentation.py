@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +16,12 @@ from partseg.files import write_aside, write_text
 from partseg.geometry.shape import Shape, Similarity
 from partseg.parts.hierarchy import PartHierarchy
 from partseg.parts.tree import MergeTree, renumber
+
+# what reading an archive of another make, or a cut or altered one, can raise
+_DAMAGED = (
+    PartsegError, ValueError, LookupError, TypeError, AttributeError, EOFError, NotImplementedError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,9 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         n = self.shape.n_elements
-        labels = np.ascontiguousarray(self.labels, np.int64)
+        labels = np.ascontiguousarray(self.labels, np.int64).view()  # the caller's own array stays writable
+        labels.setflags(write=False)
+        object.__setattr__(self, "labels", labels)
         if labels.shape != (n,):
             raise PartsegError(f"{self.shape} has {n} elements but labels have shape {labels.shape}")
         if labels.min(initial=0) < -1:
@@ -108,8 +118,6 @@ class Segmentation:
             value = getattr(self, key)
             if value is not None and len(value) != k:
                 raise PartsegError(f"{k} parts but {len(value)} {key}")
-        labels.setflags(write=False)
-        object.__setattr__(self, "labels", labels)
 
     @classmethod
     def from_masks(
@@ -190,7 +198,11 @@ class Segmentation:
                 shape, data["labels"], masks, data.get("scores"), data.get("semantic_id"), tree,
                 json.loads(str(data["level"])), PartHierarchy.from_arrays(below) if below else None,
             )  # fmt: skip
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except InputError:
+            raise
+        except OSError as error:
+            raise InputError(path, f"cannot be read: {error.strerror or error}") from None
+        except _DAMAGED as error:
             raise InputError(path, f"cannot be read as a segmentation: {error}") from None
 
 

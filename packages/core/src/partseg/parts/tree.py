@@ -42,8 +42,9 @@ class MergeTree:
         if (np.bincount(children.ravel(), minlength=2 * n - 2) != 1).any():
             raise PartsegError("every node but the root must be merged exactly once")
         for key, value in (("children", children), ("heights", heights)):
-            value.setflags(write=False)
-            object.__setattr__(self, key, value)
+            view = value.view()  # the caller's own array stays writable
+            view.setflags(write=False)
+            object.__setattr__(self, key, view)
 
     @property
     def n_leaves(self) -> int:
