@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from partseg.geometry.adjacency import join_components
 from partseg.ops import _ward_kernel as kernel
+from partseg.ops.accel import one_blas_thread
 from partseg.parts.tree import MergeTree
 
 # Clusters left without an edge between them: up to this many are merged by Ward's criterion over all pairs.
@@ -103,7 +104,7 @@ def _merge_connected(
             _project(x[low:high], basis, z[low:high])
         return kernel.first_values(x, weight, start, target, value, low, high)
 
-    with ThreadPoolExecutor(_THREADS) as threads:
+    with one_blas_thread(), ThreadPoolExecutor(_THREADS) as threads:
         largest = max(threads.map(prepare, range(0, n, _CHUNK)))
     if not np.isfinite([z.min(), z.max()]).all():  # NaN passes through both
         raise ValueError("features contain NaN or infinite values (in float32)")
