@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from partseg.errors import PartsegError
 from partseg.parts.hierarchy import PartHierarchy
 
-_LEAN = 0.1
+_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +80,16 @@ class MergeTree:
         return renumber(labels)
 
     def auto_parts(self, most: int = 20) -> int:
-        """A number of parts worth showing, 1…`most`: the cut after which heights fall off most steeply.
+        """A number of parts worth showing, 1…`most`: every merge higher than 0.3 of the highest is undone.
 
-        With h_k the height that the cut into k parts undoes, the choice is the k that maximises (h_k / h_(k+1)) · k^p:
-        a clear gap wins; p, fitted on labelled procedural shapes, leans towards more parts, as people do. A tree of one
-        element, or one of height 0, has one part.
+        The share was chosen on labelled procedural shapes, where it beats every fixed number of parts, and was then
+        found to do so on labelled real ones too (`make quality` prints both). A tree of one element, or one whose
+        heights are all 0, has one part.
         """
-        top = self.heights[::-1][:most]  # top[k - 2] is undone by the cut into k parts
+        top = self.heights[::-1][: max(most - 1, 0)]
         if len(top) == 0 or top[0] <= 0:
             return 1
-        if len(top) == 1:
-            return 2
-        floor = max(top[0] * 1e-3, 1e-12)
-        ratio = np.maximum(top[:-1], floor) / np.maximum(top[1:], floor)
-        k = np.arange(2, len(top) + 1)
-        return int(k[np.argmax(np.log(ratio) + _LEAN * np.log(k))])
+        return 1 + int((top > _SHARE * top[0]).sum())
 
     def hierarchy(self, parts: int | Sequence[int], name: str = "shape") -> PartHierarchy:
         """The top of the tree as a PartHierarchy.
