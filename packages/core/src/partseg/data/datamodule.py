@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import lightning
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from partseg.data.batch import PartBatch
 from partseg.data.transforms import PRESETS
@@ -20,6 +21,24 @@ class PartDataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, i: int) -> PartBatch: ...
+
+
+class Shuffled(Sampler[int]):
+    """0 … n-1 in an order that follows from the seed and the epoch alone, so that a resumed run goes on as it would
+    have; the Trainer says which epoch it is."""
+
+    def __init__(self, n: int, seed: int = 0, epoch: int = 0) -> None:
+        self.n, self.seed, self.epoch = n, seed, epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[int]:
+        seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
+        return iter(torch.randperm(self.n, generator=torch.Generator().manual_seed(seed)).tolist())
 
 
 class PartDataModule(lightning.LightningDataModule):
@@ -47,8 +66,8 @@ class PartDataModule(lightning.LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} has no {split} split")
 
     def train_dataloader(self) -> DataLoader:
-        order = torch.Generator().manual_seed(self.seed + self._epoch)
-        return self._loader(self.dataset("train"), shuffle=True, generator=order, drop_last=False)
+        dataset = self.dataset("train")
+        return self._loader(dataset, sampler=Shuffled(len(dataset), self.seed, self._epoch))
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.dataset("val"))
