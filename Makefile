@@ -53,7 +53,7 @@ demo: setup ## segment a sample shape, or yours: make demo SHAPE=my/robot.glb
 	@find "$(OUT)" -name '.*' -prune -o -type f -print | sort | sed 's/^/  /'
 
 test: setup lint ## lint and all tests, or those of one package: make test pkg=partfield
-	$(PYTEST) -n $(JOBS) -m "not gpu and not pyg" $(if $(pkg),tests/$(pkg),tests)
+	$(PYTEST) -n $(JOBS) --dist loadgroup -m "not gpu and not pyg" $(if $(pkg),tests/$(pkg),tests)
 
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .
