@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from partseg.errors import InputError, PartsegError
 from partseg.geometry.adjacency import connected_components
 from partseg.geometry.shape import Shape
+from partseg.ops.thickness import bilateral, fill_unknown, log_normalized, shape_diameter
 from partseg.parts.segmentation import Segmentation
 from partseg.parts.tree import renumber
 from partseg_baselines.graph import element_edges
 from partseg_baselines.potts import directed_rows, mixture_costs, potts_labels
-from partseg_baselines.thickness import bilateral, fill_unknown, log_normalized, shape_diameter
 from partseg_baselines.ward import WardPosition
 
 
