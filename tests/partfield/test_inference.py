@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering
 
 from partseg.geometry.shape import Shape
+from partseg.ops.thickness import thickness
 from partseg.ops.ward import ward_tree
 from partseg.parts.tree import renumber
 from partseg.testing.contract import cloud_of_two_balls, mesh_of_two_boxes
@@ -58,7 +59,7 @@ SHAPES = {
 @pytest.mark.parametrize("orientations", [1, 4])
 def test_features_are_finite_and_of_unit_length(method, name, orientations):
     shape = SHAPES[name]
-    config = InferenceConfig(points=800, orientations=orientations, position_weight=0.0)
+    config = InferenceConfig(points=800, orientations=orientations, position_weight=0.0, thickness_weight=0.0)
     features = embed(method.model, shape, config)
     channels = method.config.model.part_channels
     assert features.shape == (shape.n_elements, channels * orientations) and features.dtype == np.float32
@@ -79,6 +80,27 @@ def test_positions_stand_beside_the_features(method):
     np.testing.assert_allclose(pdist(weighted.astype(float)) ** 2, want, atol=2e-4)
 
 
+def test_thickness_stands_beside_the_features_of_a_mesh(method):
+    shape = SHAPES["mesh"]
+    config = InferenceConfig(points=800, thickness_weight=3.0, position_weight=0.7, position_weight_with_thickness=0.2)
+    features = embed(method.model, shape, config)
+    plain = embed(method.model, shape, config.model_copy(update={"thickness_weight": 0.0, "position_weight": 0.0}))
+    np.testing.assert_array_equal(features[:, :-4], plain)
+    np.testing.assert_allclose(features[:, -4], 3.0 * thickness(shape.vertices, shape.faces), rtol=1e-3, atol=1e-3)
+    assert np.ptp(features[:, -4]) == pytest.approx(3.0)
+    np.testing.assert_allclose(features[:, -3:], shape.normalized().face_centroids * 0.2, atol=1e-6)
+    only = embed(method.model, shape, config.model_copy(update={"position_weight_with_thickness": 0.0}))
+    np.testing.assert_array_equal(only, features[:, :-3])
+
+
+@pytest.mark.parametrize("name", ["triangle", "flat", "cloud", "splats"])
+def test_where_there_is_no_thickness_positions_weigh_more(method, name):
+    shape = SHAPES[name]
+    features = embed(method.model, shape, InferenceConfig(points=200, position_weight=0.7))
+    assert features.shape[1] == 4 * method.config.model.part_channels + 3
+    np.testing.assert_allclose(features[:, -3:], shape.normalized().element_positions * 0.7, atol=1e-6)
+
+
 def test_features_follow_from_the_seed_and_not_from_the_frame(method):
     shape, config = SHAPES["components"], InferenceConfig(points=500)
     first = embed(method.model, shape, config, seed=1)
@@ -89,7 +111,9 @@ def test_features_follow_from_the_seed_and_not_from_the_frame(method):
 
 
 def test_large_shapes_are_read_in_one_orientation(method):
-    features = embed(method.model, SHAPES["mesh"], InferenceConfig(points=200, position_weight=0.0, large=5))
+    features = embed(
+        method.model, SHAPES["mesh"], InferenceConfig(points=200, position_weight=0.0, thickness_weight=0.0, large=5)
+    )
     assert features.shape[1] == method.config.model.part_channels
 
 

@@ -1,8 +1,9 @@
 """From a trained field to parts: features per element, one Ward tree, any number of parts as a cut (section 3.4).
 
 Faces get the exact mean of the field over their area (the released pipeline averages random samples), features are
-scaled to unit length, and Ward linkage under face adjacency gives the tree. Points and splats have no adjacency:
-k-means gathers them into small cells first, and the tree is built over the cells.
+scaled to unit length, and Ward linkage under face adjacency gives the tree. Beside them stand how thick the solid is
+beneath a face, which the field of a small network tells only coarsely, and the position. Points and splats have no
+adjacency: k-means gathers them into small cells first, and the tree is built over the cells.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from partseg.geometry.adjacency import face_adjacency, join_components
 from partseg.geometry.shape import Shape
 from partseg.ops.kmeans import kmeans
 from partseg.ops.pool_faces import pool_faces
+from partseg.ops.thickness import thickness
 from partseg.ops.ward import ward_tree
 from partseg.parts.tree import MergeTree
 
@@ -43,23 +45,39 @@ ORIENTATIONS = np.array(
 
 @torch.inference_mode()
 def embed(model: PartField, shape: Shape, config: InferenceConfig, seed: int = 0) -> Float[np.ndarray, "n d"]:
-    """Features of every element, float32, rows of unit length (before the position part): squared distances add up to
-    the mean over orientations, plus `position_weight`² times the squared distance of positions.
+    """Features of every element, float32: what the network says, thickness, position, side by side.
+
+    The network's part has rows of unit length, so squared distances add up to the mean over orientations, plus
+    `thickness_weight`² times that of thickness, plus the position's weight² times that of positions.
 
     Args:
         model: the network, in evaluation mode.
         shape: any shape; it is normalised here.
-        config: number of sample points, orientations and the weight of positions.
+        config: number of sample points and orientations, and the weights.
         seed: of the surface samples.
     """
     shape = shape.normalized()
-    device = next(model.parameters()).device
-    sample = shape.sampled(config.points, seed)
     few = shape.n_elements > config.large
     turns = ORIENTATIONS[: 1 if few else config.orientations]
+    thick = thickness(shape.vertices, shape.faces) if shape.is_mesh and config.thickness_weight else None
+    weight = config.position_weight if thick is None else config.position_weight_with_thickness
+    width = model.config.part_channels
+    features = np.empty((shape.n_elements, width * len(turns) + (thick is not None) + 3 * bool(weight)), np.float32)
+    _read_field(model, shape, turns, shape.sampled(config.points, seed), features)
+    if thick is not None:
+        features[:, width * len(turns)] = config.thickness_weight * thick
+    if weight:
+        features[:, -3:] = shape.element_positions * weight
+    return features
+
+
+def _read_field(
+    model: PartField, shape: Shape, turns: Float[np.ndarray, "t 3 3"], sample: Shape, out: Float[np.ndarray, "n d"]
+) -> None:
+    """The field on the elements, for each turn of the shape, into consecutive columns of `out`."""
+    device = next(model.parameters()).device
     wants_normals = model.config.normals and sample.normals is not None
-    parts = []
-    for turn in turns:
+    for i, turn in enumerate(turns):
         points = torch.tensor(sample.points @ turn.T, device=device)[None]
         normals = torch.tensor(sample.normals @ turn.T, device=device)[None] if wants_normals else None
         planes = model.planes_of(points, normals)
@@ -67,11 +85,10 @@ def embed(model: PartField, shape: Shape, config: InferenceConfig, seed: int = 0
             field = pool_faces(planes[0].cpu().numpy(), shape.vertices @ turn.T.astype(np.float64), shape.faces)
         else:
             field = _query(model, planes, shape.points @ turn.T)
-        length = np.linalg.norm(field, axis=1, keepdims=True)
-        parts.append(np.divide(field, length * np.sqrt(len(turns)), out=field, where=length > 0))
-    if config.position_weight:
-        parts.append((shape.element_positions * config.position_weight).astype(np.float32))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        length = np.sqrt(np.einsum("nc,nc->n", field, field) * len(turns))[:, None]
+        columns = out[:, i * field.shape[1] : (i + 1) * field.shape[1]]
+        columns[:] = 0
+        np.divide(field, length, out=columns, where=length > 0)
 
 
 def _query(model: PartField, planes: torch.Tensor, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n d"]:

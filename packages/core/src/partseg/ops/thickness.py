@@ -230,7 +230,7 @@ def _starts(
 def _diameters(
     box, link, triangle, order, start, axis, number, place, local, weight, out, seen
 ):  # pragma: no cover - compiled
-    """Shape diameters of faces into `out[place]`, shares of rays that count into `seen[place]`; none without an axis."""
+    """Shape diameters of faces into `out[place]`, shares of rays that count into `seen[place]`."""
     n = len(local)
     blocks = (n + LANES - 1) // LANES
     rays = np.zeros((blocks, 6, LANES), np.float32)
