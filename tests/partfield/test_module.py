@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import lightning
@@ -11,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from partseg.data.batch import PartBatch
+from partseg.data.procedural.dataset import Procedural
 from partseg.errors import PartsegError
 from partseg_partfield.config import PartFieldConfig, load_config
 from partseg_partfield.module import FieldBatch, PartFieldModule, rate_factor
@@ -130,6 +132,33 @@ def test_interior_points_and_distances(tiny, boxes):
     # without distances the SDF term is an honest zero
     _, log = module.compute_loss(FieldBatch(points, labels, query, normals))
     assert log["sdf"].item() == 0
+
+
+def test_interior_rows_are_asked_for_but_not_read(tiny, items):
+    shapes = [replace(x, surface=torch.arange(len(x.points)) % 3 > 0) for x in items(3)]
+    batch = PartBatch.collate(shapes)
+    field = FieldBatch.of(batch, ["whole", "part"])
+    read = max(int(x.surface.sum()) for x in shapes)
+    assert field.points.shape == (3, read, 3) and field.normals.shape == (3, read, 3)
+    assert field.query.shape == (3, 300, 3) and field.labels.shape == (3, 2, 300)
+    for i, x in enumerate(shapes):
+        turn = torch.arange(read) % int(x.surface.sum())
+        assert torch.equal(field.points[i], x.points[x.surface][turn])
+        assert torch.equal(field.normals[i], x.normals[x.surface][turn])
+        turn = torch.arange(300) % len(x.points)
+        assert torch.equal(field.query[i], x.points[turn]) and torch.equal(field.labels[i, 1], x.labels["part"][turn])
+    module = PartFieldModule(tiny)
+    module.compute_loss(batch)[0].backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in module.parameters() if p.requires_grad)
+    with pytest.raises(PartsegError, match="without points"):
+        FieldBatch.of(replace(batch, surface=batch.index > 0), ["part"])
+
+
+def test_a_run_on_procedural_shapes_with_interior_points(tiny):
+    data = Procedural(train_size=2, val_size=1, points=300, interior=200, batch_size=2)
+    run = trainer(max_epochs=1, num_sanity_val_steps=0)
+    run.fit(PartFieldModule(tiny), data)
+    assert run.global_step == 1 and torch.isfinite(run.callback_metrics["val/loss"])
 
 
 def test_planes_of_one_shape_and_of_a_batch(tiny, boxes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -78,6 +79,17 @@ def test_collate_drops_what_only_some_have(item):
     batch = PartBatch.collate([item(3, 0), some])
     assert batch.normals is None and batch.colors is None and batch.hierarchies == () and list(batch.labels) == ["fine"]
     assert batch.names == ("item-0", "item-1")
+
+
+def test_surface_rows_are_kept(item):
+    mixed = replace(item(4, 1), surface=torch.tensor([True, False, True, False]))
+    batch = PartBatch.collate([item(3, 0), mixed])
+    assert batch.surface.tolist() == [True, True, True, True, False, True, False]
+    assert batch[1].surface.tolist() == mixed.surface.tolist()
+    dense, _ = batch.padded(5)
+    assert dense.surface.view(2, 5).tolist() == [[True] * 3 + [False] * 2, [True, False, True, False, False]]
+    assert batch.to(torch.float64).surface.dtype == torch.bool
+    assert PartBatch.collate([item(3, 0), item(2, 1)]).surface is None
 
 
 def test_to_moves_and_casts(item):

@@ -49,22 +49,25 @@ class FieldBatch:
 
     @classmethod
     def of(cls, batch: PartBatch, levels: list[str]) -> FieldBatch:
-        """Dense form of a packed batch. Shapes with fewer points than the largest repeat their points in turn.
+        """Dense form of a packed batch: the network reads the surface rows, every row is a labelled query.
+
+        Shapes with fewer points than the largest repeat their points in turn.
 
         Raises:
             PartsegError: a shape without points.
         """
-        sizes = batch.ptr.diff()
-        if bool((sizes == 0).any()):
-            raise PartsegError("a shape without points cannot be trained on")
-        turn = torch.arange(int(sizes.max()), device=sizes.device)
-        rows = batch.ptr[:-1, None] + turn % sizes[:, None]
+        rows = read = _in_turn(batch.ptr.diff())
+        if batch.surface is not None:
+            index = batch.index[batch.surface]
+            shown = _in_turn(torch.bincount(index, minlength=batch.n_shapes))
+            read = torch.nonzero(batch.surface)[:, 0][shown]
         labels = [batch.labels[level][rows] for level in levels]
         empty = rows.new_full((len(rows), 0, rows.shape[1]), -1)
         return cls(
-            points=batch.points[rows],
+            points=batch.points[read],
             labels=torch.stack(labels, dim=1) if labels else empty,
-            normals=None if batch.normals is None else batch.normals[rows],
+            query=None if batch.surface is None else batch.points[rows],
+            normals=None if batch.normals is None else batch.normals[read],
         )
 
 
@@ -210,6 +213,14 @@ def rate_factor(step: int, steps: int, warmup: int, final: float) -> float:
         return (step + 1) / (warmup + 1)
     progress = min(1.0, (step - warmup) / max(1, steps - warmup))
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _in_turn(sizes: Int[Tensor, "b"]) -> Int[Tensor, "b n"]:
+    """Rows of shapes packed end to end, as many for each as the largest has: a smaller one's come round again."""
+    if bool((sizes == 0).any()):
+        raise PartsegError("a shape without points cannot be trained on")
+    turn = torch.arange(int(sizes.max()), device=sizes.device)
+    return (sizes.cumsum(0) - sizes)[:, None] + turn % sizes[:, None]
 
 
 def _device(generator: torch.Generator | None) -> torch.device:

@@ -26,6 +26,8 @@ class PartBatch:
         labels: level name -> (N,) int64 part labels, 0…k_i-1 inside each shape, -1 unlabelled; coarse levels first.
         hierarchies: one PartHierarchy over the points of each shape, or an empty tuple.
         names: one name per shape.
+        surface: (N,) bool, which rows are points of the shape that a network may read; the others, points inside the
+            solid, are only labelled (their normals are zero). None: all of them. Datasets give it for training alone.
     """
 
     points: Float[Tensor, "N 3"]
@@ -35,13 +37,15 @@ class PartBatch:
     labels: dict[str, Int[Tensor, "N"]] = field(default_factory=dict)
     hierarchies: tuple[PartHierarchy, ...] = ()
     names: tuple[str, ...] = ()
+    surface: Bool[Tensor, "N"] | None = None
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 3:
             raise PartsegError(f"points must be (N, 3), got {tuple(self.points.shape)}")
         if self.ptr.ndim != 1 or len(self.ptr) < 2:
             raise PartsegError("ptr must hold b + 1 offsets, b ≥ 1")
-        for key, value in [("normals", self.normals), ("colors", self.colors), *self.labels.items()]:
+        rows = {"normals": self.normals, "colors": self.colors, "surface": self.surface, **self.labels}
+        for key, value in rows.items():
             if value is not None and len(value) != len(self.points):
                 raise PartsegError(f"{len(self.points)} points but {len(value)} rows of {key}")
 
@@ -90,6 +94,7 @@ class PartBatch:
             colors=fill(self.colors, 0.0),
             labels={k: fill(v, -1) for k, v in self.labels.items()},
             hierarchies=(),
+            surface=fill(self.surface, False),
         )
         return dense, real
 
@@ -106,6 +111,7 @@ class PartBatch:
             {k: v[a:b] for k, v in self.labels.items()},
             self.hierarchies[i : i + 1],
             self.names[i : i + 1],
+            cut(self.surface),
         )
 
     @classmethod
@@ -116,6 +122,8 @@ class PartBatch:
         sizes = torch.cat([item.ptr.diff() for item in items])
         cat = lambda xs: None if any(x is None for x in xs) else torch.cat(xs)  # noqa: E731
         levels = [k for k in items[0].labels if all(k in item.labels for item in items)]
+        flagged = any(item.surface is not None for item in items)
+        flags = [torch.ones_like(x.points[:, 0], dtype=bool) if x.surface is None else x.surface for x in items]
         whole = all(len(item.hierarchies) == item.n_shapes for item in items)
         return cls(
             points=torch.cat([item.points for item in items]),
@@ -125,6 +133,7 @@ class PartBatch:
             labels={k: torch.cat([item.labels[k] for item in items]) for k in levels},
             hierarchies=tuple(h for item in items for h in item.hierarchies) if whole else (),
             names=tuple(x for item in items for x in item.names),
+            surface=torch.cat(flags) if flagged else None,
         )
 
     def to(self, *args: Any, **kwargs: Any) -> PartBatch:

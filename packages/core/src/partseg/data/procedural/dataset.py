@@ -14,6 +14,7 @@ from partseg.data.procedural import LEVELS, ProceduralShape, generate
 from partseg.data.procedural.fused import fuse
 from partseg.data.procedural.organic import organic
 from partseg.errors import UnknownNameError
+from partseg.geometry.interior import interior_points
 
 SPLITS = {"train": 0, "val": 1, "test": 2, "predict": 2}
 KINDS = ("assembled", "fused", "organic")
@@ -28,10 +29,18 @@ class ProceduralDataset(Dataset):
         points: surface points of each, with normals and labels at the levels coarse, middle, fine.
         kinds: share of each kind: "assembled" (several components), "fused" (one remeshed surface), "organic".
         seed: another seed gives other shapes.
+        interior: labelled points inside the solids, after the surface points and without normals;
+            `PartBatch.surface` tells them apart.
     """
 
     def __init__(
-        self, split: str, size: int, points: int = 8192, kinds: Mapping[str, float] | None = None, seed: int = 0
+        self,
+        split: str,
+        size: int,
+        points: int = 8192,
+        kinds: Mapping[str, float] | None = None,
+        seed: int = 0,
+        interior: int = 0,
     ) -> None:
         if split not in SPLITS:
             raise UnknownNameError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
@@ -40,7 +49,7 @@ class ProceduralDataset(Dataset):
             raise UnknownNameError(f"unknown kinds {sorted(unknown)}; there are {', '.join(KINDS)}")
         share = np.array([kinds.get(kind, 0.0) for kind in KINDS])
         self.share = share / share.sum()
-        self.size, self.points = size, points
+        self.size, self.points, self.interior = size, points, interior
         self.entropy = (seed, SPLITS[split])
 
     def __len__(self) -> int:
@@ -61,12 +70,20 @@ class ProceduralDataset(Dataset):
             raise IndexError(f"shape {i} of {self.size}")
         shape = self.shape(i)
         sample = shape.sample(self.points, np.random.default_rng([*self.entropy, i, 1]))
+        points, normals, labels, surface = sample.points, sample.normals, sample.labels, None
+        if self.interior:
+            rng = np.random.default_rng([*self.entropy, i, 2])
+            inside, row = interior_points(points, normals, self.interior, rng)
+            points, normals = np.concatenate([points, inside]), np.concatenate([normals, np.zeros_like(inside)])
+            labels = {level: np.concatenate([x, x[row]]) for level, x in labels.items()}
+            surface = torch.arange(len(points)) < self.points
         return PartBatch(
-            points=torch.from_numpy(np.ascontiguousarray(sample.points, np.float32)),
-            ptr=torch.tensor([0, self.points]),
-            normals=torch.from_numpy(np.ascontiguousarray(sample.normals, np.float32)),
-            labels={level: torch.from_numpy(sample.labels[level]) for level in LEVELS},
+            points=torch.from_numpy(np.ascontiguousarray(points, np.float32)),
+            ptr=torch.tensor([0, len(points)]),
+            normals=torch.from_numpy(np.ascontiguousarray(normals, np.float32)),
+            labels={level: torch.from_numpy(labels[level]) for level in LEVELS},
             names=(f"{shape.family}-{i}",),
+            surface=surface,
         )
 
 
@@ -77,6 +94,7 @@ class Procedural(PartDataModule):
         train_size, val_size, test_size: shapes in each split.
         points: surface points of a shape.
         assembled, fused, organic: shares of the three kinds.
+        interior: labelled points inside each shape, in training and validation.
         batch_size, workers, augmentation, seed: see `PartDataModule`.
     """
 
@@ -89,6 +107,7 @@ class Procedural(PartDataModule):
         assembled: float = 0.35,
         fused: float = 0.25,
         organic: float = 0.4,
+        interior: int = 0,
         batch_size: int = 4,
         workers: int = 0,
         augmentation: str = "any-up",
@@ -96,8 +115,9 @@ class Procedural(PartDataModule):
     ) -> None:
         super().__init__(batch_size, workers, augmentation, seed)
         self.sizes = {"train": train_size, "val": val_size, "test": test_size, "predict": test_size}
-        self.points = points
+        self.points, self.interior = points, interior
         self.kinds = {"assembled": assembled, "fused": fused, "organic": organic}
 
     def dataset(self, split: str) -> ProceduralDataset:
-        return ProceduralDataset(split, self.sizes[split], self.points, self.kinds, self.seed)
+        interior = self.interior if split in ("train", "val") else 0
+        return ProceduralDataset(split, self.sizes[split], self.points, self.kinds, self.seed, interior)
