@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partseg.cli.data import family_names, make
+from partseg.cli.data import preview
 from partseg.cli.main import main
+from partseg.data.procedural import family_names, generate
+from partseg.data.procedural.dataset import ProceduralDataset
 from partseg.parts.segmentation import Segmentation
 
 
@@ -29,12 +31,19 @@ def test_preview_is_a_picture_of_the_families_asked_for(tmp_path: Path, capsys: 
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20, "shapes are drawn in several colours"
 
 
+def test_a_mixed_preview_shows_what_training_sees(tmp_path: Path) -> None:
+    captions = preview(tmp_path / "sheet.png", count=7, columns=4, seed=2, mixed=True)
+    data = ProceduralDataset("train", 7, seed=2)
+    assert captions == [f"{data.shape(i).family} 2/{i}" for i in range(7)]
+    assert main(["data", "preview", "-o", str(tmp_path / "x.png"), "--count", "1", "--mixed"]) == 0
+
+
 def test_a_sample_is_the_shape_with_or_without_its_parts(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
     command = ["data", "sample", "--family", "chair", "--index", "3"]
     assert main([*command, str(whole)]) == 0
     assert main([*command, str(parts), "--level", "fine"]) == 0
-    made = make(0, 3, "chair")
+    made = generate(0, 3, "chair")
     first, second = Segmentation.load(whole), Segmentation.load(parts)
     np.testing.assert_array_equal(first.shape.faces, made.faces)
     assert first.n_parts == 1
@@ -44,10 +53,10 @@ def test_a_sample_is_the_shape_with_or_without_its_parts(tmp_path: Path) -> None
 def test_samples_are_deterministic_and_fused_ones_are_one_piece() -> None:
     from partseg.geometry.adjacency import connected_components, face_adjacency
 
-    first, second = (make(1, 2, "mug", fused=True) for _ in range(2))
+    first, second = (generate(1, 2, "mug", fused=True) for _ in range(2))
     np.testing.assert_array_equal(first.vertices, second.vertices)
     assert connected_components(face_adjacency(first.faces), len(first.faces)).max() == 0
-    assert not np.array_equal(make(1, 2, "hand").vertices, make(1, 3, "hand").vertices)
+    assert not np.array_equal(generate(1, 2, "hand").vertices, generate(1, 3, "hand").vertices)
 
 
 def test_an_unknown_family_lists_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from partseg.data.batch import PartBatch
-from partseg.data.procedural import LEVELS
+from partseg.data.procedural import LEVELS, dataset
 from partseg.data.procedural.dataset import KINDS, Procedural, ProceduralDataset
 from partseg.errors import UnknownNameError
 
@@ -117,6 +117,25 @@ def test_the_datamodule_gives_interior_points_to_training_only():
     assert next(iter(data.val_dataloader())).surface.sum() == 50
     assert next(iter(data.test_dataloader())).surface is None
     assert data.dataset("predict")[0].points.shape == (50, 3)
+
+
+def test_cached_items_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARTSEG_CACHE", str(tmp_path))
+    data = ProceduralDataset("train", 100, points=600, cache=True)
+    for i in range(6):
+        assert same(data[i], item("train", i))
+    files = list(tmp_path.rglob("*.npz"))
+    dear = sum(_kind(data, i) != "assembled" for i in range(6))
+    assert len(files) == dear > 0
+    monkeypatch.setattr(dataset, "organic", None)  # nothing is built again
+    monkeypatch.setattr(dataset, "fuse", None)
+    for i in range(6):
+        assert same(data[i], item("train", i))
+    assert same(Procedural(points=600, cache=True).dataset("train")[0], item("train", 0))
+
+
+def _kind(data: ProceduralDataset, i: int) -> str:
+    return str(np.random.default_rng([*data.entropy, i]).choice(KINDS, p=data.share))
 
 
 def test_splits_of_the_datamodule():

@@ -17,6 +17,7 @@ examples:
   partseg data families                                      what there is
   partseg data preview -o preview.png                        a contact sheet of all families
   partseg data preview --family chair --count 24 --level fine
+  partseg data preview --mixed --count 48                    what training sees
   partseg data sample chair.glb --family chair --index 3     one shape, to try `partseg segment` on
   partseg data sample parts.glb --family chair --index 3 --level fine      the same with its true parts
 """
@@ -37,6 +38,7 @@ def preview(
     level: str = "middle",
     columns: int = 8,
     fused: bool = False,
+    mixed: bool = False,
 ) -> list[str]:
     """Save a contact sheet of procedural shapes, coloured by their true parts; returns the captions.
 
@@ -48,18 +50,25 @@ def preview(
         level: "coarse", "middle" or "fine".
         columns: shapes in a row.
         fused: as one connected surface each.
+        mixed: the first shapes of the training split instead: families, fused surfaces and organic figures by their
+            default shares; `families` and `fused` do not matter.
 
     Raises:
         InputError: an unknown family, or the picture cannot be written.
     """
+    from partseg.data.procedural import family_names, generate
     from partseg.parts.picture import contact_sheet
 
     names = families or family_names()
     _check_families(names)
     count = (len(names) if len(names) > 1 else 4 * columns) if count is None else count
+    if mixed:
+        from partseg.data.procedural.dataset import ProceduralDataset
+
+        training = ProceduralDataset("train", count, seed=seed)
     items = []
     for i in range(count):
-        made = make(seed, i, names[i % len(names)], fused=fused)
+        made = training.shape(i) if mixed else generate(seed, i, names[i % len(names)], fused=fused)
         items.append((_shape(made), made.labels(level), f"{made.family} {seed}/{i}"))
     contact_sheet(items, columns, path)
     return [caption for _, _, caption in items]
@@ -81,11 +90,12 @@ def sample(
     """
     import numpy as np
 
+    from partseg.data.procedural import generate
     from partseg.parts.segmentation import Segmentation
 
     if family is not None:
         _check_families([family])
-    made = make(seed, index, family, fused=fused)
+    made = generate(seed, index, family, fused=fused)
     shape = _shape(made)
     if level:
         Segmentation(shape, made.labels(level)).with_hierarchy(made.hierarchy).save(path)
@@ -93,41 +103,9 @@ def sample(
         Segmentation(shape, np.zeros(shape.n_elements, np.int64)).save(path)
 
 
-def make(seed: int, index: int, family: str | None = None, *, fused: bool = False) -> ProceduralShape:
-    """One procedural shape of any family, man-made or organic.
-
-    Args:
-        seed, index: which one; the shape depends on nothing else.
-        family: one of `family_names()`; None draws a man-made one.
-        fused: remesh the pieces of a man-made shape into one connected surface (organic ones are one already).
-    """
-    import numpy as np
-
-    from partseg.data.procedural import generate
-    from partseg.data.procedural.fused import fuse
-    from partseg.data.procedural.organic import organic
-
-    rng = np.random.default_rng([seed, index, 1])
-    if family in _figures():
-        return organic(rng, _figures()[family], seed=seed, index=index)
-    made = generate(seed, index, family)
-    return fuse(made, rng) if fused else made
-
-
-def family_names() -> list[str]:
-    """Names of the procedural families, man-made and organic, sorted."""
-    from partseg.data.procedural import FAMILIES
-
-    return sorted({*FAMILIES, *_figures()})
-
-
-def _figures() -> dict[str, str]:
-    from partseg.data.procedural.organic import FIGURES
-
-    return {name.replace(" ", "_"): name for name in FIGURES}
-
-
 def _check_families(names: list[str]) -> None:
+    from partseg.data.procedural import family_names
+
     if unknown := sorted(set(names) - set(family_names())):
         raise InputError(", ".join(unknown), "no such family", f"there are {', '.join(family_names())}")
 
@@ -139,6 +117,8 @@ def _shape(made: ProceduralShape) -> Shape:
 
 
 def _families(arguments: argparse.Namespace) -> int:
+    from partseg.data.procedural import family_names
+
     print("\n".join(family_names()))
     return 0
 
@@ -152,6 +132,7 @@ def _preview(arguments: argparse.Namespace) -> int:
         level=arguments.level,
         columns=arguments.columns,
         fused=arguments.fused,
+        mixed=arguments.mixed,
     )
     print(f"{arguments.output}: {len(captions)} shapes")
     return 0
@@ -186,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("--count", type=int, help="number of shapes (default: one a family)")
     sheet.add_argument("--columns", type=int, default=8, help="shapes in a row (default: 8)")
     sheet.add_argument("--fused", action="store_true", help="each as one connected surface")
+    sheet.add_argument("--mixed", action="store_true", help="what training sees: all kinds by their shares")
     sheet.add_argument("--seed", type=int, default=0, help="another seed gives other shapes (default: 0)")
     sheet.add_argument(
         "--level", choices=("coarse", "middle", "fine"), default="middle", help="colours (default: middle)"

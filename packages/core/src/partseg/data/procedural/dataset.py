@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from partseg.data.batch import PartBatch
 from partseg.data.datamodule import PartDataModule
 from partseg.data.procedural import LEVELS, ProceduralShape, generate
+from partseg.data.procedural.cache import ShapeCache
 from partseg.data.procedural.fused import fuse
 from partseg.data.procedural.organic import organic
 from partseg.errors import UnknownNameError
@@ -29,6 +30,8 @@ class ProceduralDataset(Dataset):
         points: surface points of each, with normals and labels at the levels coarse, middle, fine.
         kinds: share of each kind: "assembled" (several components), "fused" (one remeshed surface), "organic".
         seed: another seed gives other shapes.
+        cache: keep fused and organic shapes, the dear ones, on disk (see `partseg.data.procedural.cache`). Items are
+            the same either way.
         interior: labelled points inside the solids, after the surface points and without normals;
             `PartBatch.surface` tells them apart.
     """
@@ -41,6 +44,7 @@ class ProceduralDataset(Dataset):
         kinds: Mapping[str, float] | None = None,
         seed: int = 0,
         interior: int = 0,
+        cache: bool = False,
     ) -> None:
         if split not in SPLITS:
             raise UnknownNameError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
@@ -50,6 +54,7 @@ class ProceduralDataset(Dataset):
         share = np.array([kinds.get(kind, 0.0) for kind in KINDS])
         self.share = share / share.sum()
         self.size, self.points, self.interior = size, points, interior
+        self.cache = ShapeCache(n_points=0) if cache else None
         self.entropy = (seed, SPLITS[split])
 
     def __len__(self) -> int:
@@ -60,10 +65,20 @@ class ProceduralDataset(Dataset):
         rng = np.random.default_rng([*self.entropy, i])
         kind = str(rng.choice(KINDS, p=self.share))
         seed = int(np.random.SeedSequence(self.entropy).generate_state(1)[0])
-        if kind == "organic":
-            return organic(rng, seed=seed, index=i)
-        shape = generate(seed, i)
-        return fuse(shape, rng) if kind == "fused" else shape
+
+        def build() -> ProceduralShape:
+            if kind == "organic":
+                return organic(rng, seed=seed, index=i)
+            shape = generate(seed, i)
+            return fuse(shape, rng) if kind == "fused" else shape
+
+        if self.cache is None or kind == "assembled":
+            return build()
+        # what is drawn from rng after the kind does not depend on the shares
+        shape, _ = self.cache.get(
+            {"dataset": kind, "seed": self.entropy[0], "split": self.entropy[1], "index": i}, build
+        )
+        return shape
 
     def __getitem__(self, i: int) -> PartBatch:
         if not 0 <= i < self.size:
@@ -95,6 +110,7 @@ class Procedural(PartDataModule):
         points: surface points of a shape.
         assembled, fused, organic: shares of the three kinds.
         interior: labelled points inside each shape, in training and validation.
+        cache: keep fused and organic shapes on disk, about 0.3 MB each, for the next epoch or run.
         batch_size, workers, augmentation, seed: see `PartDataModule`.
     """
 
@@ -108,6 +124,7 @@ class Procedural(PartDataModule):
         fused: float = 0.25,
         organic: float = 0.4,
         interior: int = 0,
+        cache: bool = False,
         batch_size: int = 4,
         workers: int = 0,
         augmentation: str = "any-up",
@@ -115,9 +132,10 @@ class Procedural(PartDataModule):
     ) -> None:
         super().__init__(batch_size, workers, augmentation, seed)
         self.sizes = {"train": train_size, "val": val_size, "test": test_size, "predict": test_size}
-        self.points, self.interior = points, interior
+        self.points, self.interior, self.cache = points, interior, cache
         self.kinds = {"assembled": assembled, "fused": fused, "organic": organic}
 
     def dataset(self, split: str) -> ProceduralDataset:
         interior = self.interior if split in ("train", "val") else 0
-        return ProceduralDataset(split, self.sizes[split], self.points, self.kinds, self.seed, interior)
+        size = self.sizes[split]
+        return ProceduralDataset(split, size, self.points, self.kinds, self.seed, interior, self.cache)
