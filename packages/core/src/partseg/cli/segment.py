@@ -46,6 +46,9 @@ class Summary:
 def main(argv: list[str]) -> int:
     """The command; returns 0, or 1 when an input failed."""
     arguments = _parser().parse_args(argv)
+    # Threads that spin while they wait make a small network ten times slower where cores are shared; read by OpenMP
+    # when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     jobs = plan(arguments.inputs, arguments.output)
     _check_writable(arguments.output)
     name = arguments.method or default_method()
