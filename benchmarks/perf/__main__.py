@@ -13,6 +13,7 @@ import sys
 import numba
 import numpy
 import pool
+import segment
 import sklearn
 import torch
 import ward
@@ -23,9 +24,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python benchmarks/perf", description=__doc__)
     parser.add_argument("--faces", type=int, nargs="+", default=[20_000, 80_000], help="sizes of the Ward comparison")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side; medians are shown")
-    parser.add_argument("--no-million", action="store_true", help="skip the million-face memory run (3 GB)")
+    parser.add_argument("--no-million", action="store_true", help="skip the million-face runs (3 GB)")
     parser.add_argument("--peer-faces", type=int, default=2000, help="faces the sampling peer is timed on, then scaled")
     parser.add_argument("--full-peer", action="store_true", help="time the sampling peer on all faces (minutes)")
+    parser.add_argument("--weights", help="weights of the whole command (default: those that ship)")
     options = parser.parse_args()
 
     rows = []
@@ -35,6 +37,7 @@ def main() -> int:
         rows.append(ward.million())
     n_faces = max(options.faces)
     rows += pool.compare(n_faces, options.repeats, n_faces if options.full_peer else options.peer_faces)
+    rows += segment.command(sorted(segment.TARGETS)[: 1 if options.no_million else 2], options.repeats, options.weights)
 
     versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (numpy, numba, torch, sklearn))
     load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
