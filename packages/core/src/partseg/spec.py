@@ -124,6 +124,8 @@ class MethodSpec(_Named):
         summary: one line for listings.
         method: the class as ``"module:Class"``; it is constructed without arguments or, where it has one, by its
             `from_pretrained(weights)`.
+        inference: a class of the same weights that only segments, for `load_method` to use in its place where that is
+            quicker to import; None where there is no such class.
         license: SPDX expression of the method's code.
         paper: None for a method that is not from one.
         capabilities: what it can do natively; core derives the rest.
@@ -141,6 +143,7 @@ class MethodSpec(_Named):
     method: str
     license: str
     capabilities: tuple[Capability, ...]
+    inference: str | None = None
     paper: Paper | None = None
     needs: tuple[Feature, ...] = ()
     configs: Mapping[str, str] = field(default_factory=dict)
@@ -155,6 +158,8 @@ class MethodSpec(_Named):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_target("method", self.method)
+        if self.inference is not None:
+            self._check_target("inference", self.inference)
         self._check_choices("capability", self.capabilities, get_args(Capability))
         self._check_choices("need", self.needs, get_args(Feature))
         self._check_choices("status", tuple(self.status.values()), get_args(Status))
@@ -168,6 +173,10 @@ class MethodSpec(_Named):
     def load(self) -> type:
         """The method's class (imports it, and with it whatever the method needs)."""
         return load_target(self.method)
+
+    def load_inference(self) -> type:
+        """The class to segment with."""
+        return load_target(self.inference or self.method)
 
 
 @dataclass(frozen=True, kw_only=True)

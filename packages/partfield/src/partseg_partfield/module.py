@@ -1,12 +1,11 @@
-"""PartField as a LightningModule: training and validation on part labels, and planes for inference."""
+"""PartField as a LightningModule: training and validation on part labels."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
@@ -14,16 +13,11 @@ from torch import Tensor
 
 from partseg.data.batch import PartBatch
 from partseg.errors import PartsegError
-from partseg.geometry.shape import Shape
 from partseg.methods.method import Method
-from partseg.parts.segmentation import Segmentation
-from partseg.spec import MethodSpec
-from partseg_partfield import inference
 from partseg_partfield.config import PartFieldConfig
 from partseg_partfield.losses import contrastive_loss, inverse_temperature, sdf_loss
-from partseg_partfield.model import PartField
 from partseg_partfield.proposals import sample_proposals
-from partseg_partfield.spec import SPEC
+from partseg_partfield.segmenter import PartFieldSegmenter
 
 IMAGE_LEVELS = "image"  # label levels whose name starts so are image masks
 
@@ -71,57 +65,17 @@ class FieldBatch:
         )
 
 
-class PartFieldModule(Method):
+class PartFieldModule(PartFieldSegmenter, Method):
     """Training of PartField. `config` is the whole truth; `load_config("small")` reads a shipped one.
 
     The contrastive loss runs in float32 whatever precision the Trainer uses; gradient accumulation and clipping are
     the Trainer's.
     """
 
-    spec: ClassVar[MethodSpec] = SPEC
-    config_class: ClassVar[type[PartFieldConfig]] = PartFieldConfig
-    config: PartFieldConfig
-
     def __init__(self, config: PartFieldConfig = PartFieldConfig()) -> None:  # noqa: B008 (frozen)
         super().__init__(config)
-        self.model = PartField(config.model)
         with torch.no_grad():
             self.model.logit_scale.fill_(-math.log(config.loss.temperature))
-
-    @torch.no_grad()
-    def planes(
-        self, points: Float[Tensor, "*b n 3"], normals: Float[Tensor, "*b n 3"] | None = None
-    ) -> Float[Tensor, "*b 3 p h w"]:
-        """Part planes (float32) of one shape or of a batch; read them with `self.model.query`.
-
-        Args:
-            points: in [-1, 1]^3, as `Shape.normalized` leaves them (longest side 1.8).
-            normals: unit normals, zero rows where unknown; None when there are none.
-        """
-        single = points.ndim == 2
-        if single:
-            points, normals = points[None], None if normals is None else normals[None]
-        planes = self.model.planes_of(points, normals)
-        return planes[0] if single else planes
-
-    def embed(self, shape: Shape) -> Float[np.ndarray, "n_elements d"]:
-        """Features of the elements (triangles, points, splats), float32; see `inference.embed`."""
-        return inference.embed(self.model, shape, self.config.inference)
-
-    def segment(self, shape: Shape, *, parts: int | None = None, level: str | None = None) -> Segmentation:
-        """Parts of a shape: a cut of one tree (section 3.4). With `parts` None, `MergeTree.auto_parts` chooses.
-
-        The result's `tree` gives any other number of parts without computing anything again.
-
-        Raises:
-            PartsegError: a level is asked for; the tree has none by name.
-        """
-        if level is not None:
-            raise PartsegError(f"partfield has no level {level!r}; ask for a number of parts")
-        config = self.config.inference
-        tree = inference.part_tree(shape, self.embed(shape), cells=config.cells)
-        k = tree.auto_parts(config.max_parts) if parts is None else parts
-        return Segmentation(shape, tree.cut(k), tree=tree)
 
     def levels_of(self, batch: PartBatch) -> list[str]:
         """Label levels of the batch that the configured proposal sources use."""

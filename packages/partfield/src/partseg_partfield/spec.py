@@ -35,6 +35,7 @@ SPEC = MethodSpec(
     name="partfield",
     summary="a learned feature field whose Ward tree gives parts at every granularity; small weights included",
     method="partseg_partfield.module:PartFieldModule",
+    inference="partseg_partfield.segmenter:PartFieldSegmenter",
     license="MIT",
     paper=Paper(
         title="PartField: Learning 3D Feature Fields for Part Segmentation and Beyond",

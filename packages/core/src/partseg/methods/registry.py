@@ -215,7 +215,7 @@ def load_method(
     """
     spec = find_method(name)
     try:
-        cls = spec.load()
+        cls = spec.load_inference()
     except (ImportError, SpecError) as error:
         raise PartsegError(f"method {name!r} cannot be imported: {_one_line(error)}; try `partseg doctor`") from error
     if hasattr(cls, "from_pretrained"):

@@ -11,6 +11,7 @@ and the methods `make` and `batch` can be overridden where a method needs someth
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -93,9 +94,10 @@ class SegmenterContract:
     def test_has_the_capabilities_it_names(self) -> None:
         from partseg.methods import capabilities
 
-        method = self.make()
         for name in self.spec.capabilities:
-            assert isinstance(method, getattr(capabilities, name.capitalize())), name
+            capability = getattr(capabilities, name.capitalize())
+            assert isinstance(self.make(), capability), name
+            assert isinstance(self.spec.load_inference()(), capability), name
 
     def test_segments_a_mesh(self) -> None:
         shape = mesh_of_two_boxes()
@@ -239,8 +241,9 @@ class LearnedMethodContract(SegmenterContract):
         method.save_pretrained(tmp_path / "weights", note="contract")
         trainer.save_checkpoint(tmp_path / "last.ckpt")
         expected = method.segment(shape, parts=4).labels
-        for source in (tmp_path / "weights", tmp_path / "last.ckpt"):
-            again = type(method).from_pretrained(source)
+        sources, classes = (tmp_path / "weights", tmp_path / "last.ckpt"), (type(method), self.spec.load_inference())
+        for source, cls in itertools.product(sources, classes):
+            again = cls.from_pretrained(source)
             assert again.config == method.config
             for name, value in method.state_dict().items():
                 assert value.equal(again.state_dict()[name]), name
