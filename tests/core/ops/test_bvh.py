@@ -30,7 +30,7 @@ def test_first_hits_equal_brute_force(f: int, rays: int) -> None:
     directions[6:] += triangles[rng.integers(f, size=6)].mean(1)[:, None] - origins[6:, None]  # half aim at one
     directions[6:, 0] = triangles[0].mean(0) - origins[6:]
     directions[:6, 0] = np.concatenate([np.eye(3), -np.eye(3)])  # along the axes: divisions by zero
-    distance, hit = first_hits(build_bvh(triangles), origins, directions)
+    distance, hit, _ = first_hits(build_bvh(triangles), origins, directions)
     flat = np.repeat(origins, rays, axis=0), directions.reshape(-1, 3)
     expected = brute_hits(triangles, *flat).reshape(12, rays)
     agree = np.isclose(distance, expected, rtol=1e-4)
@@ -57,7 +57,7 @@ def test_a_ray_does_not_hit_the_face_it_skips() -> None:
     triangles = np.array([[[0, 0, z], [1, 0, z], [0, 1, z]] for z in (0.0, 1.0)])
     ray = np.array([[0.2, 0.2, -1.0]]), np.array([[[0.0, 0.0, 1.0]]])
     for skip, expected in ((-1, (1.0, 0)), (0, (2.0, 1))):
-        distance, hit = first_hits(build_bvh(triangles), *ray, np.array([skip]))
+        distance, hit, _ = first_hits(build_bvh(triangles), *ray, np.array([skip]))
         assert distance[0, 0] == pytest.approx(expected[0], abs=1e-6)
         assert hit[0, 0] == expected[1]
 
@@ -87,3 +87,17 @@ def test_many_triangles_at_one_place_make_no_deep_tree() -> None:
 def test_no_or_endless_triangles_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="triangles"):
         build_bvh(bad)
+
+
+def test_no_origins_give_no_hits() -> None:
+    hits = first_hits(build_bvh(np.eye(3)[None]), np.empty((0, 3)), np.empty((0, 5, 3)))
+    assert [len(part) for part in hits] == [0, 0, 0]
+    assert hits.distance.shape == (0, 5)
+
+
+def test_a_ray_leaves_through_a_face_that_looks_its_way() -> None:
+    triangle = np.array([[[0, 0, 1.0], [1, 0, 1], [0, 1, 1]]])  # its normal is +z
+    ray = np.array([[0.2, 0.2, 0.0], [0.2, 0.2, 2.0]]), np.array([[[0, 0, 1.0]], [[0, 0, -1.0]]])
+    hits = first_hits(build_bvh(triangle), *ray)
+    assert hits.triangle.tolist() == [[0], [0]]
+    assert hits.leaving.tolist() == [[True], [False]]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numba import njit
 
 LEAF = 8  # most triangles in a leaf, where they can be told apart
 LANES = 16  # rays followed together
 _BINS = 16
 _DEEPEST = 48  # levels of splits by cost; below them every split halves, so that no input overflows the stack
-STACK = 128  # entries for `follow`; a level needs one
+_STACK = 128
 _MARGIN = np.float32(2e-7)  # boxes are wider than their triangles by this
 _NEAR = np.float32(1e-6)  # hits closer than this (mesh's longest side: 1) are the surface that the ray starts on
 _LANE_MATH = {"nnan", "nsz", "contract", "reassoc"}  # what vector minima need; no value here is NaN
@@ -69,7 +69,7 @@ def _build(bounds):  # pragma: no cover - compiled
     order = np.arange(f).astype(np.int32)
     box = np.empty((2 * f, 6), np.float32)
     link = np.empty((2 * f, 2), np.int32)
-    todo = np.empty((STACK, 4), np.int64)  # first, end, depth, parent of a right child or -1
+    todo = np.empty((_STACK, 4), np.int64)  # first, end, depth, parent of a right child or -1
     count = np.empty(_BINS, np.int64)
     bins = np.empty((_BINS, 6), np.float32)  # boxes of the bins: low corners and negated high ones, so all are minima
     cost = np.empty(_BINS)
@@ -150,92 +150,17 @@ def _build(bounds):  # pragma: no cover - compiled
     return box[:nodes].copy(), link[:nodes].copy(), order
 
 
-@njit(cache=True, nogil=True, fastmath=_LANE_MATH, error_model="numpy")
-def follow(box, link, triangle, order, x, y, z, rays, best, facing, hit, skip, stack):  # pragma: no cover - compiled
-    """Nearest hits of `LANES` rays from one point.
+class Hits(NamedTuple):
+    """Nearest hits of several rays from each of several points.
 
-    Args:
-        box, link, triangle, order: of the hierarchy. x, y, z: the point, float32, in the hierarchy's coordinates.
-        rays: (6, LANES) float32: directions, then their finite inverses.
-        best: (LANES,) float32, written: distance in lengths of the direction, infinite for a miss.
-        facing: (LANES,) float32, written: positive where the triangle's normal has a part along the ray.
-        hit: (LANES,) int32, written: triangle in the mesh, -1 for a miss.
-        skip: triangle that is not hit. stack: (128,) int32, scratch.
+    Attributes:
+        distance: (n, r) float32, infinite for a miss. triangle: (n, r) int32 number in the mesh, -1 for a miss.
+        leaving: (n, r) bool: the triangle's normal has a part along the ray, as where a ray leaves a solid.
     """
-    for k in range(LANES):
-        best[k] = np.inf
-        facing[k] = 0
-        hit[k] = -1
-    zero = np.float32(0)
-    top = 1
-    stack[0] = 0
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        ax, ay, az = box[node, 0] - x, box[node, 1] - y, box[node, 2] - z
-        bx, by, bz = box[node, 3] - x, box[node, 4] - y, box[node, 5] - z
-        entered = 0
-        for k in range(LANES):
-            a, b = ax * rays[3, k], bx * rays[3, k]
-            near, far = min(a, b), max(a, b)
-            a, b = ay * rays[4, k], by * rays[4, k]
-            near, far = max(near, min(a, b)), min(far, max(a, b))
-            a, b = az * rays[5, k], bz * rays[5, k]
-            near, far = max(near, min(a, b)), min(far, max(a, b))
-            near, far = max(near, zero), min(far, best[k])
-            entered += np.int32(near <= far)
-        if entered == 0:
-            continue
-        size = link[node, 1]
-        if size < 0:
-            left, right = node + 1, link[node, 0]
-            # nearer box first: squared distances from the point
-            gap = np.float32(0)
-            for side in range(2):
-                child = right if side else left
-                dx = max(max(box[child, 0] - x, x - box[child, 3]), zero)
-                dy = max(max(box[child, 1] - y, y - box[child, 4]), zero)
-                dz = max(max(box[child, 2] - z, z - box[child, 5]), zero)
-                square = dx * dx + dy * dy + dz * dz
-                gap = square - gap
-            stack[top] = right if gap >= 0 else left
-            stack[top + 1] = left if gap >= 0 else right
-            top += 2
-            continue
-        for j in range(link[node, 0], link[node, 0] + size):
-            number = order[j]
-            if number == skip:
-                continue
-            # Möller and Trumbore 1997 for rays of one origin: each determinant is a vector of the triangle times d
-            sx, sy, sz = x - triangle[j, 0, 0], y - triangle[j, 0, 1], z - triangle[j, 0, 2]
-            ex, ey, ez = (
-                triangle[j, 1, 0] - triangle[j, 0, 0],
-                triangle[j, 1, 1] - triangle[j, 0, 1],
-                triangle[j, 1, 2] - triangle[j, 0, 2],
-            )
-            gx, gy, gz = (
-                triangle[j, 2, 0] - triangle[j, 0, 0],
-                triangle[j, 2, 1] - triangle[j, 0, 1],
-                triangle[j, 2, 2] - triangle[j, 0, 2],
-            )
-            nx, ny, nz = ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx
-            ux, uy, uz = gy * sz - gz * sy, gz * sx - gx * sz, gx * sy - gy * sx
-            vx, vy, vz = sy * ez - sz * ey, sz * ex - sx * ez, sx * ey - sy * ex
-            height = -(nx * sx + ny * sy + nz * sz)
-            for k in range(LANES):
-                dx, dy, dz = rays[0, k], rays[1, k], rays[2, k]
-                along = nx * dx + ny * dy + nz * dz
-                # the determinants are -along, -u, -v, so their common sign drops out of the ratios
-                u = -(ux * dx + uy * dy + uz * dz)
-                v = -(vx * dx + vy * dy + vz * dz)
-                turn = np.float32(1) if along > 0 else np.float32(-1)
-                size_of = along * turn
-                u, v = u * turn, v * turn
-                t = height / along if size_of > 0 else np.float32(-1)
-                good = (size_of > 0) & (u >= 0) & (v >= 0) & (u + v <= size_of) & (t > _NEAR) & (t < best[k])
-                best[k] = t if good else best[k]
-                facing[k] = along if good else facing[k]
-                hit[k] = number if good else hit[k]
+
+    distance: Float[np.ndarray, "n r"]
+    triangle: Int[np.ndarray, "n r"]
+    leaving: Bool[np.ndarray, "n r"]
 
 
 def first_hits(
@@ -243,52 +168,115 @@ def first_hits(
     origins: Float[np.ndarray, "n 3"],
     directions: Float[np.ndarray, "n r 3"],
     skip: Int[np.ndarray, "n"] | None = None,
-) -> tuple[Float[np.ndarray, "n r"], Int[np.ndarray, "n r"]]:
-    """Distance (in lengths of the direction) and triangle of the nearest hit of several rays from each origin.
+) -> Hits:
+    """The nearest triangle on each ray.
 
-    Hits nearer than a millionth of the mesh's longest side do not count.
+    Hits of unit directions nearer than a millionth of the mesh's longest side do not count: there rays start.
 
     Args:
-        origins, directions: rays; directions need not be unit.
+        origins: where rays start; points one after another should be near each other, for speed.
+        directions: distances come in their lengths; `LANES` of them cost as much as one.
         skip: triangle that the rays of each origin may not hit (the one they start on), -1 for none.
-
-    Returns:
-        float64 distances to float32 precision, infinite for a miss, and int32 triangle numbers, -1 for a miss.
     """
     n, r = directions.shape[:2]
-    length = np.linalg.norm(directions, axis=2, keepdims=True)
-    unit = np.zeros((n, -(-r // LANES) * LANES, 3), np.float32)
-    unit[:, :r] = directions / np.where(length > 0, length, 1.0)
+    blocks = -(-r // LANES)
+    rays = np.empty((n, blocks, 6, LANES), np.float32)
+    padded = np.concatenate([directions, np.repeat(directions[:, -1:], -r % LANES, axis=1)], axis=1)
+    rays[:, :, :3] = padded.reshape(n, blocks, LANES, 3).transpose(0, 1, 3, 2)
+    way = rays[:, :, :3]
+    rays[:, :, 3:] = 1 / np.where(np.abs(way) > 1e-30, way, np.float32(1e-30))
     start = np.ascontiguousarray((origins - bvh.centre) * bvh.scale, np.float32)
     skip = np.full(n, -1, np.int32) if skip is None else np.ascontiguousarray(skip, np.int32)
-    distance, hit = _first_hits(*bvh[:4], start, unit, skip)
-    with np.errstate(divide="ignore"):
-        return distance[:, :r] / (bvh.scale * length[..., 0]), hit[:, :r]
+    best = np.full((n, blocks, LANES), np.inf, np.float32)
+    along, hit = np.zeros_like(best), np.full(best.shape, -1, np.int32)
+    _follow(*bvh[:4], start, rays, skip, best, along, hit)
+    best, along, hit = (x.reshape(n, blocks * LANES)[:, :r] for x in (best, along, hit))
+    return Hits(best / np.float32(bvh.scale), hit, along > 0)
 
 
-@njit(cache=True, nogil=True)
-def _first_hits(box, link, triangle, order, start, unit, skip):  # pragma: no cover - compiled
-    n, lanes = unit.shape[:2]
-    distance, hits = np.empty((n, lanes)), np.empty((n, lanes), np.int32)
-    rays = np.empty((6, LANES), np.float32)
-    best, facing, hit = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.int32)
-    stack = np.empty(STACK, np.int32)
-    for i in range(n):
-        for first in range(0, lanes, LANES):
+@njit(cache=True, nogil=True, fastmath=_LANE_MATH, error_model="numpy")
+def _follow(box, link, triangle, order, start, rays, skip, best, along, hit):  # pragma: no cover - compiled
+    """Nearest hits of blocks of `LANES` rays from each point.
+
+    Args:
+        box, link, triangle, order: of the hierarchy. start: (n, 3) float32, in its coordinates.
+        rays: (n, blocks, 6, LANES) float32: directions, then their finite inverses. skip: (n,) int32.
+        best, along, hit: (n, blocks, LANES), preset to a miss, written: distance, the triangle's normal (not unit)
+            times direction, triangle in the mesh.
+    """
+    stack = np.empty(_STACK, np.int32)
+    zero = np.float32(0)
+    for ray_block in range(start.shape[0] * rays.shape[1]):
+        point, block = ray_block // rays.shape[1], ray_block % rays.shape[1]
+        x, y, z = start[point, 0], start[point, 1], start[point, 2]
+        ray = rays[point, block]
+        nearest, normal_along, which = best[point, block], along[point, block], hit[point, block]
+        top = 1
+        stack[0] = 0
+        while top > 0:
+            top -= 1
+            node = stack[top]
+            ax, ay, az = box[node, 0] - x, box[node, 1] - y, box[node, 2] - z
+            bx, by, bz = box[node, 3] - x, box[node, 4] - y, box[node, 5] - z
+            entered = 0
             for k in range(LANES):
-                for axis in range(3):
-                    set_ray(rays, k, axis, unit[i, first + k, axis])
-            x, y, z = start[i, 0], start[i, 1], start[i, 2]
-            follow(box, link, triangle, order, x, y, z, rays, best, facing, hit, skip[i], stack)
-            for k in range(LANES):
-                distance[i, first + k] = best[k]
-                hits[i, first + k] = hit[k]
-    return distance, hits
-
-
-@njit(cache=True, nogil=True, inline="always")
-def set_ray(rays, k, axis, value):  # pragma: no cover - compiled
-    """One coordinate of a direction, and its inverse, kept finite."""
-    rays[axis, k] = value
-    tiny = np.float32(1e-30)
-    rays[3 + axis, k] = np.float32(1) / (value if abs(value) > tiny else tiny)
+                a, b = ax * ray[3, k], bx * ray[3, k]
+                near, far = min(a, b), max(a, b)
+                a, b = ay * ray[4, k], by * ray[4, k]
+                near, far = max(near, min(a, b)), min(far, max(a, b))
+                a, b = az * ray[5, k], bz * ray[5, k]
+                near, far = max(near, min(a, b)), min(far, max(a, b))
+                near, far = max(near, zero), min(far, nearest[k])
+                entered += np.int32(near <= far)
+            if entered == 0:
+                continue
+            size = link[node, 1]
+            if size < 0:
+                left, right = node + 1, link[node, 0]
+                # nearer box first: squared distances from the point
+                gap = np.float32(0)
+                for side in range(2):
+                    child = right if side else left
+                    dx = max(max(box[child, 0] - x, x - box[child, 3]), zero)
+                    dy = max(max(box[child, 1] - y, y - box[child, 4]), zero)
+                    dz = max(max(box[child, 2] - z, z - box[child, 5]), zero)
+                    square = dx * dx + dy * dy + dz * dz
+                    gap = square - gap
+                stack[top] = right if gap >= 0 else left
+                stack[top + 1] = left if gap >= 0 else right
+                top += 2
+                continue
+            for j in range(link[node, 0], link[node, 0] + size):
+                number = order[j]
+                if number == skip[point]:
+                    continue
+                # Möller and Trumbore 1997 for rays of one origin: each determinant is a vector of the triangle times d
+                sx, sy, sz = x - triangle[j, 0, 0], y - triangle[j, 0, 1], z - triangle[j, 0, 2]
+                ex, ey, ez = (
+                    triangle[j, 1, 0] - triangle[j, 0, 0],
+                    triangle[j, 1, 1] - triangle[j, 0, 1],
+                    triangle[j, 1, 2] - triangle[j, 0, 2],
+                )
+                gx, gy, gz = (
+                    triangle[j, 2, 0] - triangle[j, 0, 0],
+                    triangle[j, 2, 1] - triangle[j, 0, 1],
+                    triangle[j, 2, 2] - triangle[j, 0, 2],
+                )
+                nx, ny, nz = ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx
+                ux, uy, uz = gy * sz - gz * sy, gz * sx - gx * sz, gx * sy - gy * sx
+                vx, vy, vz = sy * ez - sz * ey, sz * ex - sx * ez, sx * ey - sy * ex
+                height = -(nx * sx + ny * sy + nz * sz)
+                for k in range(LANES):
+                    dx, dy, dz = ray[0, k], ray[1, k], ray[2, k]
+                    slope = nx * dx + ny * dy + nz * dz
+                    # the determinants are -slope, -u, -v, so their common sign drops out of the ratios
+                    u = -(ux * dx + uy * dy + uz * dz)
+                    v = -(vx * dx + vy * dy + vz * dz)
+                    turn = np.float32(1) if slope > 0 else np.float32(-1)
+                    steep = slope * turn
+                    u, v = u * turn, v * turn
+                    t = height / slope if steep > 0 else np.float32(-1)
+                    good = (steep > 0) & (u >= 0) & (v >= 0) & (u + v <= steep) & (t > _NEAR) & (t < nearest[k])
+                    nearest[k] = t if good else nearest[k]
+                    normal_along[k] = slope if good else normal_along[k]
+                    which[k] = number if good else which[k]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numba import njit
 
 from partseg.geometry.adjacency import face_adjacency
-from partseg.ops.bvh import LANES, STACK, build_bvh, follow, set_ray
+from partseg.ops.bvh import build_bvh, first_hits
 
 _THREADS = 2
 _CHUNK = 1024
@@ -58,18 +58,22 @@ def _cast(
     rank[bvh.order] = np.arange(len(rank))
     queue = np.argsort(rank[number], kind="stable").astype(np.int32)
     local, angle = _cone(rays, np.deg2rad(cone) / 2)
-    local, weight = local.astype(np.float32), 1.0 / angle
+    weight = 1.0 / angle
     out, share = np.full(len(triangles), np.nan), np.zeros(len(triangles))
 
     def part(first: int) -> None:
         some = queue[first : first + _CHUNK]
-        start, axis = _starts(triangles[some], bvh.centre, bvh.scale)
-        _diameters(*bvh[:4], start, axis, number[some], some, local, weight, out, share)
+        inward, has_area = _inward(triangles[some])
+        some, inward = some[has_area], inward[has_area]
+        directions = np.einsum("fij,rj->fri", _frames(inward), local)
+        hits = first_hits(bvh, triangles[some].mean(1), directions, number[some])
+        distance = np.where(hits.leaving, hits.distance, np.float32(np.nan))
+        out[some], share[some] = _robust_means(distance, weight), hits.leaving.mean(1)
 
     with ThreadPoolExecutor(_THREADS) as threads:
         for _ in threads.map(part, range(0, len(queue), _CHUNK)):
             pass  # raises what a chunk raised
-    return out / bvh.scale, share
+    return out, share
 
 
 def thickness(
@@ -216,66 +220,50 @@ def _cone(rays: int, half: float) -> tuple[Float[np.ndarray, "r 3"], Float[np.nd
     return np.stack([sine * np.cos(turn), sine * np.sin(turn), cosine], axis=1), np.arccos(cosine)
 
 
-def _starts(
-    triangles: Float[np.ndarray, "n 3 3"], centre: Float[np.ndarray, "3"], scale: float
-) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
-    """Centroids in the hierarchy's coordinates, and inward unit normals (zero for faces of no area), float32."""
+def _inward(triangles: Float[np.ndarray, "n 3 3"]) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, "n"]]:
+    """Unit normals turned round, and which triangles have an area and so a normal."""
     cross = np.cross(triangles[:, 2] - triangles[:, 0], triangles[:, 1] - triangles[:, 0])
-    length = np.linalg.norm(cross, axis=1, keepdims=True)
-    axis = np.divide(cross, length, out=np.zeros_like(cross), where=length > 0)
-    return ((triangles.mean(1) - centre) * scale).astype(np.float32), axis.astype(np.float32)
+    length = np.linalg.norm(cross, axis=1)
+    return cross / np.where(length > 0, length, 1.0)[:, None], length > 0
+
+
+def _frames(axis: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Rotations that take +z to each unit axis (Duff et al. 2017, without the branch)."""
+    x, y, z = axis.T
+    sign = np.where(z >= 0, 1.0, -1.0)
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    first = np.stack([1 + sign * x * x * a, sign * b, -sign * x], axis=1)
+    second = np.stack([b, sign + y * y * a, -y], axis=1)
+    return np.stack([first, second, axis], axis=2)
 
 
 @njit(cache=True, nogil=True)
-def _diameters(
-    box, link, triangle, order, start, axis, number, place, local, weight, out, seen
-):  # pragma: no cover - compiled
-    """Shape diameters of faces into `out[place]`, shares of rays that count into `seen[place]`."""
-    n = len(local)
-    blocks = (n + LANES - 1) // LANES
-    rays = np.zeros((blocks, 6, LANES), np.float32)
-    best, facing, hit = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.int32)
-    stack = np.empty(STACK, np.int32)
-    far, share = np.empty(n), np.empty(n)
-    for i in range(len(start)):
-        x, y, z = axis[i, 0], axis[i, 1], axis[i, 2]
-        if x == 0 and y == 0 and z == 0:
-            continue
-        # frame about the axis (Duff et al. 2017, without the branch)
-        sign = np.float32(1) if z >= 0 else np.float32(-1)
-        a = -np.float32(1) / (sign + z)
-        b = x * y * a
+def _robust_means(distance, weight):  # pragma: no cover - compiled
+    """Weighted mean of each row's known values within one standard deviation of their median; NaN where none is."""
+    n, rays = distance.shape
+    out = np.empty(n)
+    far, share = np.empty(rays), np.empty(rays)
+    for i in range(n):
         count = 0
-        for block in range(blocks):
-            for k in range(LANES):
-                r = min(block * LANES + k, n - 1)
-                p, q, w = local[r, 0], local[r, 1], local[r, 2]
-                set_ray(rays[block], k, 0, p * (1 + sign * x * x * a) + q * b + w * x)
-                set_ray(rays[block], k, 1, p * sign * b + q * (sign + y * y * a) + w * y)
-                set_ray(rays[block], k, 2, -p * sign * x - q * y + w * z)
-            follow(
-                box, link, triangle, order, start[i, 0], start[i, 1], start[i, 2],
-                rays[block], best, facing, hit, number[i], stack,
-            )  # fmt: skip
-            for k in range(min(LANES, n - block * LANES)):
-                if facing[k] > 0:
-                    # sorted by insertion, with the ray's weight
-                    d, at = np.float64(best[k]), count
-                    while at > 0 and far[at - 1] > d:
-                        far[at] = far[at - 1]
-                        share[at] = share[at - 1]
-                        at -= 1
-                    far[at] = d
-                    share[at] = weight[block * LANES + k]
-                    count += 1
-        seen[place[i]] = count / n
+        for k in range(rays):
+            d = np.float64(distance[i, k])
+            if d == d:  # known: sorted in, with the ray's weight
+                at = count
+                while at > 0 and far[at - 1] > d:
+                    far[at] = far[at - 1]
+                    share[at] = share[at - 1]
+                    at -= 1
+                far[at] = d
+                share[at] = weight[k]
+                count += 1
+        out[i] = np.nan
         if count == 0:
             continue
         middle = (far[(count - 1) // 2] + far[count // 2]) / 2
         mean, square = 0.0, 0.0
         for k in range(count):
-            mean += far[k]
-        mean /= count
+            mean += far[k] / count
         for k in range(count):
             square += (far[k] - mean) ** 2
         spread = np.sqrt(square / count) + 1e-9 * middle
@@ -287,4 +275,5 @@ def _diameters(
                 total += share[k] * far[k]
                 mass += share[k]
         # with an even count no value need lie near the median
-        out[place[i]] = total / mass if mass > 0 else everything / whole
+        out[i] = total / mass if mass > 0 else everything / whole
+    return out
