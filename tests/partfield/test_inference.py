@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering
 
+from partseg.geometry.adjacency import face_adjacency, join_components
 from partseg.geometry.shape import Shape
 from partseg.ops.thickness import thickness
 from partseg.ops.ward import ward_tree
 from partseg.parts.tree import renumber
 from partseg.testing.contract import cloud_of_two_balls, mesh_of_two_boxes
 from partseg_partfield.config import InferenceConfig, load_config
-from partseg_partfield.inference import ORIENTATIONS, _below, _complete, embed, part_tree
+from partseg_partfield.inference import ORIENTATIONS, _below, _complete, embed, part_tree, principal
 from partseg_partfield.module import PartFieldModule
 
 
@@ -130,7 +131,7 @@ def test_orientations_are_distinct_rotations():
 def test_tree_spans_every_element(name):
     shape = SHAPES[name]
     features = np.random.default_rng(0).normal(size=(shape.n_elements, 8)).astype(np.float32)
-    tree = part_tree(shape, features, cells=64)
+    tree = part_tree(shape, features, InferenceConfig(cells=64))
     assert tree.n_leaves == shape.n_elements
     for k in (1, 2, 5, 64):
         labels = tree.cut(k)
@@ -140,8 +141,35 @@ def test_tree_spans_every_element(name):
 def test_components_of_one_feature_come_apart_first():
     shape = boxes(40)
     box = np.arange(shape.n_elements) // 12
-    tree = part_tree(shape, np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)[box])
+    tree = part_tree(shape, np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)[box], InferenceConfig())
     np.testing.assert_array_equal(tree.cut(40), box)
+
+
+def test_a_mesh_without_smoothing_is_plain_ward():
+    shape = mesh_of_two_boxes()
+    features = np.random.default_rng(0).normal(size=(shape.n_elements, 8)).astype(np.float32)
+    edges = face_adjacency(shape.faces, vertices=shape.vertices)
+    edges = np.concatenate([edges, join_components(edges, shape.face_centroids)])
+    tree = part_tree(shape, features, InferenceConfig(smoothing=0))
+    np.testing.assert_array_equal(tree.cut(5), ward_tree(features, edges).cut(5))
+
+
+def test_smoothing_does_not_depend_on_the_winding():
+    shape = mesh_of_two_boxes()
+    inside_out = Shape.from_mesh(shape.vertices, shape.faces[:, ::-1])
+    features = np.random.default_rng(0).normal(size=(shape.n_elements, 8)).astype(np.float32)
+    trees = [part_tree(s, features.copy(), InferenceConfig(smoothing=9)) for s in (shape, inside_out)]
+    np.testing.assert_array_equal(trees[0].cut(4), trees[1].cut(4))
+
+
+@given(st.integers(2, 60), st.integers(1, 12), st.integers(0, 100))
+def test_principal_components_keep_distances_of_what_fits(rows, width, seed):
+    rng = np.random.default_rng(seed)
+    flat = (rng.normal(size=(rows, width)) @ rng.normal(size=(width, 20)) + 3).astype(np.float32)
+    small = principal(flat, width)
+    assert small.shape == (rows, width)
+    np.testing.assert_allclose(pdist(small), pdist(flat), atol=1e-3)
+    np.testing.assert_array_equal(principal(flat, 20), flat)
 
 
 def test_a_small_cloud_is_plain_ward():
@@ -149,7 +177,7 @@ def test_a_small_cloud_is_plain_ward():
     features = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
     for k in (2, 7):
         want = AgglomerativeClustering(k).fit_predict(features.astype(float))
-        np.testing.assert_array_equal(part_tree(shape, features).cut(k), renumber(want))
+        np.testing.assert_array_equal(part_tree(shape, features, InferenceConfig()).cut(k), renumber(want))
 
 
 def test_cells_of_a_cloud_stay_whole():
@@ -158,7 +186,7 @@ def test_cells_of_a_cloud_stay_whole():
     centres = rng.normal(size=(12, 6)) * 20
     features = (centres[group] + rng.normal(size=(900, 6)) * 0.01).astype(np.float32)
     shape = Shape.from_points(rng.normal(size=(900, 3)))
-    np.testing.assert_array_equal(part_tree(shape, features, cells=50, seed=3).cut(12), renumber(group))
+    np.testing.assert_array_equal(part_tree(shape, features, InferenceConfig(cells=50), seed=3).cut(12), renumber(group))
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(0, 1000))

@@ -200,6 +200,17 @@ class InferenceConfig(_Strict):
     large: int = Field(
         default=300_000, ge=1, description="Shapes of more elements are read in one orientation, to save memory."
     )
+    smoothing: int = Field(
+        default=160,
+        ge=0,
+        le=10_000,
+        description="Rounds of crease-aware smoothing of a mesh's features before the tree (fewer on large meshes); 0 "
+        "switches it off.",
+    )
+    crease: float = Field(default=20.0, ge=0.0, le=1000.0, description="How sharply creases stop the smoothing.")
+    tree_width: int = Field(
+        default=48, ge=1, le=8192, description="Principal components of the features that smoothing and tree work on."
+    )
     cells: int = Field(
         default=512, ge=2, le=4096, description="k-means cells under the tree of a point cloud or splat field."
     )

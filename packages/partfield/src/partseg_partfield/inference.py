@@ -2,8 +2,9 @@
 
 Faces get the exact mean of the field over their area (the released pipeline averages random samples), features are
 scaled to unit length, and Ward linkage under face adjacency gives the tree. Beside them stand how thick the solid is
-beneath a face, which the field of a small network tells only coarsely, and the position. Points and splats have no
-adjacency: k-means gathers them into small cells first, and the tree is built over the cells.
+beneath a face, which the field of a small network tells only coarsely, and the position; all of it is smoothed along
+the surface, but hardly across creases. Points and splats have no adjacency: k-means gathers them into small cells
+first, and the tree is built over the cells.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from partseg.geometry.adjacency import face_adjacency, join_components
 from partseg.geometry.shape import Shape
 from partseg.ops.kmeans import kmeans
 from partseg.ops.pool_faces import pool_faces
+from partseg.ops.smooth import smooth_over_faces
 from partseg.ops.thickness import thickness
 from partseg.ops.ward import ward_tree
 from partseg.parts.tree import MergeTree
@@ -44,6 +46,8 @@ ORIENTATIONS = np.array(
 
 # Batches of two take a faster path through 3D convolutions than single shapes; larger ones only cost memory.
 _TURNS_AT_ONCE = 2
+
+_SMOOTHING_WORK = 16_000_000  # faces x rounds: a few seconds at most
 
 
 @torch.inference_mode()
@@ -102,20 +106,55 @@ def _query(model: PartField, planes: torch.Tensor, points: Float[np.ndarray, "n 
     return np.concatenate(rows)
 
 
-def part_tree(shape: Shape, features: Float[np.ndarray, "n d"], *, cells: int = 512, seed: int = 0) -> MergeTree:
+def part_tree(shape: Shape, features: Float[np.ndarray, "n d"], config: InferenceConfig, seed: int = 0) -> MergeTree:
     """The Ward tree over the elements: under face adjacency for meshes, over k-means cells for points and splats.
 
-    Components of a mesh are joined by the nearest-centroid spanning tree, so that the tree is whole.
+    Features of a mesh are smoothed along its surface first, which straightens borders and lets them settle on creases.
+    Components are joined by the nearest-centroid spanning tree, so that the tree is whole.
+
+    Args:
+        shape: the shape, in any coordinates.
+        features: from `embed`.
+        config: smoothing, and the number of cells for points.
+        seed: of k-means.
     """
     if shape.is_mesh:
         edges = face_adjacency(shape.faces, vertices=shape.vertices)
         extra = join_components(edges, shape.face_centroids)
+        features = _smoothed(shape, principal(features, config.tree_width), edges, config)
         return ward_tree(features, np.concatenate([edges, extra]) if len(extra) else edges)
-    if shape.n_elements <= cells:
+    if shape.n_elements <= config.cells:
         return ward_tree(features, _complete(shape.n_elements))
-    labels, centres = kmeans(features, cells, seed)
+    features = principal(features, config.tree_width)
+    labels, centres = kmeans(features, config.cells, seed)
     used, labels = np.unique(labels, return_inverse=True)
     return _below(labels, ward_tree(centres[used], _complete(len(used)), weights=np.bincount(labels)))
+
+
+def principal(features: Float[np.ndarray, "n d"], width: int, most: int = 20_000) -> Float[np.ndarray, "n w"]:
+    """The first `width` principal components, float32: nearly the same distances in fewer columns.
+
+    The axes come from at most `most` evenly spaced rows; features of no more than `width` columns pass unchanged.
+    """
+    if features.shape[1] <= width:
+        return features
+    rows = features[:: -(-len(features) // most)].astype(np.float64)
+    mean = rows.mean(0)
+    _, axes = np.linalg.eigh((rows - mean).T @ (rows - mean))
+    axes = np.ascontiguousarray(axes[:, ::-1][:, :width])
+    return features @ axes.astype(np.float32) - (mean @ axes).astype(np.float32)
+
+
+def _smoothed(
+    shape: Shape, features: Float[np.ndarray, "f w"], edges: Int[np.ndarray, "m 2"], config: InferenceConfig
+) -> Float[np.ndarray, "f w"]:
+    rounds = min(config.smoothing, _SMOOTHING_WORK // len(features))
+    normals = shape.face_normals
+    if np.einsum("fi,fi,f->", shape.face_centroids - shape.face_centroids.mean(0), normals, shape.face_areas) < 0:
+        normals = -normals  # wound inside out: concave and convex would change places
+    return smooth_over_faces(
+        features, edges, shape.face_centroids, normals, shape.face_areas, rounds=rounds, crease=config.crease
+    )
 
 
 def _complete(n: int) -> np.ndarray:

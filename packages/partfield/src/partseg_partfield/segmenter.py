@@ -49,7 +49,7 @@ class PartFieldSegmenter(Pretrained):
 
     def embed(self, shape: Shape) -> Float[np.ndarray, "n_elements d"]:
         """Features of the elements (triangles, points, splats), float32; see `inference.embed`."""
-        return inference.embed(self.model, shape, self.config.inference)
+        return inference.embed(self.model, shape, self.config.inference, self.seed)
 
     def segment(self, shape: Shape, *, parts: int | None = None, level: str | None = None) -> Segmentation:
         """Parts of a shape: a cut of one tree (section 3.4). With `parts` None, `MergeTree.auto_parts` chooses.
@@ -62,6 +62,6 @@ class PartFieldSegmenter(Pretrained):
         if level is not None:
             raise PartsegError(f"partfield has no level {level!r}; ask for a number of parts")
         config = self.config.inference
-        tree = inference.part_tree(shape, self.embed(shape), cells=config.cells)
+        tree = inference.part_tree(shape, self.embed(shape), config, self.seed)
         k = tree.auto_parts(config.max_parts) if parts is None else parts
         return Segmentation(shape, tree.cut(k), tree=tree)
