@@ -47,7 +47,7 @@ def truth_hash(shapes: list[PsbShape]) -> str:
 
 def _weights(name: str) -> str | None:
     """SHA-256 over the files of the weights' folder, None for methods without weights."""
-    plain, _, given = name.partition("@")
+    plain, _, given = name.partition("[")[0].partition("@")
     spec = find_method(plain)
     named = given or spec.default_weights
     if named is None:

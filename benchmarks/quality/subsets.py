@@ -23,3 +23,13 @@ def spread(items: Sequence[PsbItem], n: int, seed: int) -> list[PsbItem]:
         for name in rng.permutation(names)[: n - len(chosen)]:
             chosen.append(queues[name].pop())
     return sorted(chosen, key=lambda item: (item.id, item.mesh))
+
+
+# (number of shapes, seed) of the selections that inference settings were chosen on.
+LOOKED_AT = ((24, 1), (30, 1), (38, 1), (30, 7))
+
+
+def unseen(items: Sequence[PsbItem]) -> set[str]:
+    """Names of the shapes that no inference setting was chosen on (no weights were trained on any of them)."""
+    seen = {item.name for n, seed in LOOKED_AT for item in spread(items, n, seed)}
+    return {item.name for item in items} - seen
