@@ -92,14 +92,12 @@ class WardShapeDiameter(WardPosition):
     Not a published method; it shows what thickness is worth when it is clustered like a learned feature.
 
     Args:
-        default_parts: number of parts when none is asked for.
         position_weight: scale of the position (longest side 1.8) beside the thickness (0..1).
     """
 
     name = "ward-shape-diameter"
 
-    def __init__(self, default_parts: int = 8, position_weight: float = 0.05) -> None:
-        super().__init__(default_parts)
+    def __init__(self, position_weight: float = 0.05) -> None:
         self.position_weight = position_weight
         self._thickness = ShapeDiameter(rounds=0)
 

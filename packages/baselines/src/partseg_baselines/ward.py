@@ -16,17 +16,9 @@ class WardPosition:
     """Ward clustering of face centroids under face adjacency (or of points under nearest neighbours).
 
     The same tree as PartField builds, on positions in place of learned features: what compactness alone achieves.
-
-    Args:
-        default_parts: number of parts when none is asked for.
     """
 
     name = "ward-position"
-
-    def __init__(self, default_parts: int = 8) -> None:
-        if default_parts < 1:
-            raise ValueError(f"default_parts must be at least 1, not {default_parts}")
-        self.default_parts = default_parts
 
     def embed(self, shape: Shape) -> Float[np.ndarray, "n_elements d"]:
         """Features of the elements: the position, box centred, longest side 1.8. float32."""
@@ -36,25 +28,23 @@ class WardPosition:
         return ((shape.element_positions - (low + high) / 2) * scale).astype(np.float32)
 
     def segment(self, shape: Shape, *, parts: int | None = None, level: str | None = None) -> Segmentation:
-        """Build the tree and cut it at `parts` (default: `default_parts`); the tree comes with the result."""
+        """Build the tree and cut it at `parts` (default: `MergeTree.auto_parts`); the tree comes with the result."""
         if level is not None:
             raise PartsegError(f"{self.name} has no level {level!r}; ask for a number of parts")
         tree = ward_tree(self.embed(shape), connected_edges(shape))
-        return Segmentation(shape, tree.cut(self.default_parts if parts is None else parts), tree=tree)
+        return Segmentation(shape, tree.cut(tree.auto_parts() if parts is None else parts), tree=tree)
 
 
 class WardPositionNormal(WardPosition):
     """Ward clustering of position and unit normal, side by side.
 
     Args:
-        default_parts: number of parts when none is asked for.
         normal_weight: length of a normal, in units where the shape's longest side is 1.8.
     """
 
     name = "ward-position-normal"
 
-    def __init__(self, default_parts: int = 8, normal_weight: float = 0.1) -> None:
-        super().__init__(default_parts)
+    def __init__(self, normal_weight: float = 0.1) -> None:
         if normal_weight < 0:
             raise ValueError(f"normal_weight must not be negative, not {normal_weight}")
         self.normal_weight = normal_weight

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from partseg.errors import PartsegError
 from partseg.parts.hierarchy import PartHierarchy
 
-_SHARE = 0.3
+_SHARE = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class MergeTree:
         return renumber(labels)
 
     def auto_parts(self, most: int = 20) -> int:
-        """A number of parts worth showing, 1…`most`: every merge higher than 0.3 of the highest is undone.
+        """A number of parts worth showing, 1…`most`: every merge higher than 0.35 of the highest is undone.
 
         The share was chosen on labelled procedural shapes, where it beats every fixed number of parts, and was then
         found to do so on labelled real ones too (`make quality` prints both). A tree of one element, or one whose
