@@ -22,7 +22,7 @@ SHAPE ?= docs/samples/dinosaur.glb
 OUT ?= demo_out
 DEMO_ARGS ?=
 
-.PHONY: help setup demo test lint perf quality bench wheels clean distclean test-pyg test-gpu
+.PHONY: help setup demo test lint perf quality bench weights wheels clean distclean test-pyg test-gpu
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,16 @@ quality: setup ## class-agnostic mIoU on labelled real shapes, as a table
 	$(PY) benchmarks/quality
 
 bench: perf quality ## perf and quality
+
+# One run on one core takes about 75 minutes; the folder is what `partseg segment --weights` reads and the package ships.
+WEIGHTS ?= runs/small
+weights: setup ## train small PartField weights as the shipped ones were: make weights WEIGHTS=runs/small
+	$(ONE_THREAD) $(BIN)/partseg fit --config partfield/small --data.workers 1 --data.train_size 40000 \
+	  --trainer.max_steps 5200 --trainer.max_epochs 1 --trainer.precision bf16-mixed --trainer.accelerator cpu \
+	  --trainer.default_root_dir $(WEIGHTS)/run
+	$(PY) -c "import glob, os, partseg_partfield.module as m; \
+	  found = max(glob.glob('$(WEIGHTS)/run/**/*.ckpt', recursive=True), key=os.path.getmtime); \
+	  m.PartFieldModule.from_pretrained(found).save_pretrained('$(WEIGHTS)')"
 
 wheels: setup ## build every package's wheel into dist/
 	@rm -rf dist

@@ -58,7 +58,7 @@ SPEC = MethodSpec(
     default_config="small",
     training={
         "tiny": {"max_steps": 200, "gradient_clip_val": 1.0},
-        "small": {"max_steps": 30_000, "gradient_clip_val": 1.0},
+        "small": {"max_steps": 5200, "precision": "bf16-mixed", "gradient_clip_val": 1.0},
     },
     weights={"small": "partseg_partfield:weights/small"},
     default_weights="small",
