@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from partseg.errors import InputError, PartsegError
+from partseg.files import unwritable
 from partseg.geometry.shape import Shape
 from partseg.methods import pipeline
 from partseg.methods.pipeline import segment_file
@@ -105,6 +106,19 @@ def test_a_failure_while_writing_leaves_nothing(obj: Path, tmp_path: Path, monke
     monkeypatch.setattr(pipeline.np, "save", full)
     with pytest.raises(InputError, match="No space left on device"):
         segment_file(obj, tmp_path / "out", Chain())
+    assert names(tmp_path) == ["strip.obj"]
+
+
+def test_a_full_disk_names_the_folder_that_was_asked_for(
+    obj: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(seg: Segmentation, path: Path) -> None:
+        raise unwritable(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(Segmentation, "save", full)
+    with pytest.raises(InputError) as caught:
+        segment_file(obj, tmp_path / "out", Chain())
+    assert str(caught.value).startswith(f"{tmp_path / 'out'}: cannot be written: No space left on device")
     assert names(tmp_path) == ["strip.obj"]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 
 from partseg.errors import PartsegError, UnknownNameError
 from partseg.methods import registry
@@ -148,6 +149,23 @@ def test_weights_for_a_method_without_weights_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "my_scratch", sys.modules[__name__])
     with pytest.raises(PartsegError, match="takes no weights"):
         load_method("my_scratch:Scratch", "some/folder")
+
+
+class OnTorch(torch.nn.Linear):
+    """Moves between devices as networks do."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+    def segment(self, shape, *, parts=None, level=None): ...
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setitem(sys.modules, "my_scratch", sys.modules[__name__])
+    with pytest.raises(PartsegError, match=f"'{device}' cannot be used") as caught:
+        load_method("my_scratch:OnTorch", device=device)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_pair_that_cannot_work_is_refused_with_all_reasons() -> None:

@@ -95,7 +95,7 @@ def test_a_broken_folder_is_one_line(tmp_path: Path, files: dict[str, str], text
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip"])
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip", b"solid text"])
 def test_a_broken_checkpoint_is_one_line(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "bad.ckpt"
     file.write_bytes(content)

@@ -25,24 +25,26 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:
-        raise InputError(
-            path, f"cannot be written: {error.strerror or error}", "choose another output folder"
-        ) from None
+        raise unwritable(path, error) from None
     os.close(handle)
     aside = Path(name)
     try:
         yield aside
-        aside.chmod(0o666 & ~_umask())
+        aside.chmod(0o666 & ~umask())
         os.replace(aside, path)
     except OSError as error:
-        raise InputError(
-            path, f"cannot be written: {error.strerror or error}", "choose another output folder"
-        ) from None
+        raise unwritable(path, error) from None
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def unwritable(path: str | Path, error: OSError) -> InputError:
+    """What a person is told when a file or folder cannot be written."""
+    return InputError(path, f"cannot be written: {error.strerror or error}", "choose another output folder")
+
+
+def umask() -> int:
+    """The permission bits that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

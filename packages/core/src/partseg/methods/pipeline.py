@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partseg.errors import InputError, PartsegError, ShapeWarning
+from partseg.files import umask, unwritable
 from partseg.methods.capabilities import Segmenter
 
 if TYPE_CHECKING:
@@ -126,14 +127,16 @@ def write_results(
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     try:
         _write(seg, aside, levels, tree, picture)
         names = tuple(sorted(file.name for file in aside.iterdir()))
-        aside.chmod(0o777 & ~_umask())
+        aside.chmod(0o777 & ~umask())
         _publish(aside, folder, names)
+    except InputError as error:  # of a file in the hidden folder, of which nobody has heard
+        raise InputError(folder, error.cause, error.mend) from None
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return names
@@ -163,13 +166,3 @@ def _publish(aside: Path, folder: Path, names: tuple[str, ...]) -> None:
     ours = {GLB, LABELS, TREE, PICTURE, FULL_TREE} | {file.name for file in folder.glob("labels_[0-9]*.npy")}
     for name in ours - set(names):
         (folder / name).unlink(missing_ok=True)
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(folder, f"cannot be written: {error.strerror or error}", "choose another output folder")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

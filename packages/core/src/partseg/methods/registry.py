@@ -211,7 +211,8 @@ def load_method(
 
     Raises:
         UnknownNameError: no such method; the text lists what is installed.
-        PartsegError: it is broken, its weights cannot be read, or it takes no weights and some were given.
+        PartsegError: it is broken, its weights cannot be read, it takes no weights and some were given, or there is no
+            such device.
     """
     spec = find_method(name)
     try:
@@ -225,7 +226,10 @@ def load_method(
     else:
         method = cls()
     if device is not None and hasattr(method, "to"):
-        method = method.to(device)
+        try:
+            method = method.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch's two ways to say that there is none
+            raise PartsegError(f"device {device!r} cannot be used: {_one_line(error)}; try 'cpu'") from error
     if seed is not None and hasattr(method, "seed"):
         method.seed = seed
     if hasattr(method, "eval"):

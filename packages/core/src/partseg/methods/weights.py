@@ -158,8 +158,10 @@ def _read_checkpoint(path: Path, device: str) -> Weights:
     except pickle.UnpicklingError:
         cause = "is a pickle that holds more than tensors and plain data, or is damaged; reading it could run code"
         raise InputError(path, cause, "convert it to safetensors where you trust it") from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(path, f"is not a checkpoint: {error}") from None
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        # whatever the unpickler stumbles over, as little as one number, in a file that is something else
+        cause = f"is not a checkpoint ({type(error).__name__}: {str(error)[:120]})"
+        raise InputError(path, cause, "name a .ckpt file of `partseg fit`, or a folder of weights") from None
     record = data.get("partseg") if isinstance(data, dict) else None
     if not isinstance(record, dict) or not isinstance(data.get("state_dict"), dict):
         raise InputError(path, "is not a checkpoint of a partseg method: it records no config")
