@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partseg.geometry.buffers import (
+    MAX_OVERDRAW,
     buffer_normals,
     corner_normals,
     depth_normals,
     point_radius,
     rasterise,
     rasterise_points,
+    within_overdraw,
 )
 from partseg.geometry.camera import Camera, fit_camera, frame_views, orbit_cameras, up_axes
 from partseg.geometry.render import render_mesh, render_points
@@ -219,6 +221,25 @@ def test_points_hide_each_other_and_form_a_surface():
     assert np.quantile(cosine, 0.01) > 0.8
     near, far = Camera((0, 0, 3)), np.array([[0, 0, -1.0], [0, 0, 1.0], [0, 0, 9.0], [np.nan, 0, 0]])
     assert set(np.unique(rasterise_points(far, near, (33, 33), 0.2).face_id)) == {-1, 1}
+
+
+def test_work_is_bounded_however_often_the_picture_is_covered():
+    camera, size = Camera((0, 0, 3)), (64, 64)
+    vertices = np.array([[-9, -9, 0], [9, -9, 0], [0, 9, 0], [-0.1, -0.1, 1], [0.1, -0.1, 1], [0, 0.1, 1]], float)
+    faces = np.array([[0, 1, 2]] * 4000 + [[3, 4, 5]], np.int32)
+    drawn = within_overdraw(vertices, faces, camera, size)
+    kept = (drawn != 0).any(1)
+    assert MAX_OVERDRAW < kept.sum() < 4 * MAX_OVERDRAW  # a large triangle covers about half of the box it is cut to
+    assert kept[:100].all()
+    assert kept[-1]
+    assert set(np.unique(rasterise(vertices, drawn, camera, size).face_id)) == {0, 4000}
+    assert within_overdraw(vertices, faces[-1000:], camera, size)[-1].tolist() == [3, 4, 5]
+    small = np.tile(np.array([[3, 4, 5]], np.int32), (4000, 1))  # many, but small: nothing is left out
+    assert within_overdraw(vertices, small, camera, size) is small
+
+    one = np.zeros((1, 3))
+    alone, crowd = (rasterise_points(np.repeat(one, n, 0), camera, size, 1.0).face_id for n in (1, 4000))
+    assert 0 < (crowd == 0).sum() < (alone == 0).sum() / 4
 
 
 def test_point_radius_follows_the_spacing():

@@ -13,6 +13,9 @@ from jaxtyping import Float, Int
 
 from partseg.geometry.camera import Camera
 
+MAX_OVERDRAW = 250
+"""How often the elements of a shape may cover its picture; a sampled surface covers it a few dozen times at most."""
+
 
 class Buffers(NamedTuple):
     """What each pixel sees.
@@ -64,13 +67,38 @@ def rasterise(
     return Buffers(face_id, depth, barycentric, camera)
 
 
+def within_overdraw(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], camera: Camera, size: tuple[int, int]
+) -> Int[np.ndarray, "f 3"]:
+    """Faces to draw in a time bounded by the picture's size: all, unless they cover it `MAX_OVERDRAW` times.
+
+    Then the largest in the picture are replaced by degenerate faces, those of higher number first among equals, so
+    that the numbers of the others stay. Thousands of large faces in one place need this; sensible meshes never do.
+    """
+    if len(faces) <= MAX_OVERDRAW:  # none covers more than the whole picture
+        return faces
+    corners = camera.homogeneous(np.asarray(vertices), size)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixel = np.clip(corners[:, :2] / corners[:, 2:3], 0, (size[1], size[0]))[faces]
+    a, b = pixel[:, 1] - pixel[:, 0], pixel[:, 2] - pixel[:, 0]
+    cover = np.nan_to_num(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2 + np.ptp(pixel[:, :, 1], axis=1))
+    limit = MAX_OVERDRAW * size[0] * size[1]
+    if cover.sum() <= limit:
+        return faces
+    order = np.argsort(cover, kind="stable")
+    faces = np.array(faces)
+    faces[order[np.cumsum(cover[order]) > limit]] = 0
+    return faces
+
+
 def rasterise_points(
     points: Float[np.ndarray, "n 3"], camera: Camera, size: tuple[int, int] = (512, 512), radius: float | None = None
 ) -> Buffers:
     """Which point every pixel sees, each point drawn as a ball of ``radius`` (at least about one pixel wide).
 
     The depth is that of a surface blended through the visible balls, which is smooth enough for
-    :func:`depth_normals`. ``radius`` defaults to :func:`point_radius`. Non-finite points are left out.
+    :func:`depth_normals`. ``radius`` defaults to :func:`point_radius`. Non-finite points are left out. Balls that would
+    cover the picture hundreds of times over, as those of many points in one place, are drawn smaller.
     """
     from partseg.geometry.raster import fill_discs
 
@@ -83,9 +111,16 @@ def rasterise_points(
         focal = camera.focal(size[0])
         with np.errstate(divide="ignore"):
             ratio = np.full(len(points), focal) if camera.fov is None else focal / centres[:, 2]
+        while _disc_work(radius, ratio, face_id.size) > MAX_OVERDRAW * face_id.size and radius * ratio.max() > 1:
+            radius *= 0.7
         fill_discs(centres, radius, ratio, float(camera.near_depth), face_id, front, depth, np.zeros_like(depth))
         depth[face_id < 0] = np.inf
     return Buffers(face_id, depth, None, camera)
+
+
+def _disc_work(radius: float, ratio: Float[np.ndarray, " n"], pixels: int) -> float:
+    """Pixels that the wider of the two passes over discs looks at; points behind the camera count for nothing."""
+    return float(np.minimum(np.square(4 * radius * np.maximum(ratio, 0)), pixels).sum())
 
 
 def point_radius(points: Float[np.ndarray, "n 3"]) -> float:

@@ -17,6 +17,7 @@ from partseg.geometry.buffers import (
     point_radius,
     rasterise,
     rasterise_points,
+    within_overdraw,
 )
 from partseg.geometry.camera import frame_views
 from partseg.geometry.render import CLAY
@@ -198,7 +199,8 @@ def _draw(
     for camera, size in zip(cameras, sizes, strict=True):
         large = (size[0] * _SUPERSAMPLE, size[1] * _SUPERSAMPLE)
         if shape.is_mesh:
-            buffers = rasterise(shape.vertices, shape.faces, camera, large)
+            faces = within_overdraw(shape.vertices, shape.faces, camera, large)
+            buffers = rasterise(shape.vertices, faces, camera, large)
             normals = buffer_normals(buffers, shape.vertices, shape.faces, smooth)
         else:
             buffers = rasterise_points(shape.points, camera, large, radius)

@@ -53,7 +53,7 @@ def mesh_shape(
             cause = (
                 "every face uses a vertex that does not exist"
                 if outside.any(1).all()
-                else ("no face has finite coordinates")
+                else "no face has finite coordinates below 1e18"
             )
             raise InputError(path, cause, "export the file again")
         if not good.all():
@@ -99,7 +99,7 @@ def cloud_shape(
     points = np.array(points, dtype=np.float64)
     usable = _usable(points)
     if not usable.any():
-        raise InputError(path, "no point has finite coordinates", "export the file again")
+        raise InputError(path, "no point has finite coordinates below 1e18", "export the file again")
     if not usable.all():
         warn(path, f"{int((~usable).sum()):,} of {len(points):,} points have NaN, infinite or huge coordinates: "
                    "kept, moved to the centre")  # fmt: skip
