@@ -303,3 +303,14 @@ def test_symmetry_moves_copies(seed, copy):
 def test_what_is_no_symmetry(fields):
     with pytest.raises(PartsegError):
         Symmetry(*fields)
+
+
+def test_json_says_which_label_a_node_is():
+    h = PartHierarchy.build([-1, 0, 0, 2, 2], np.array([1, 3, 3, 4, 1, -1]))
+    labels = np.array([2, 0, 0, 1, 2, -1])
+    (root,) = json.loads(h.to_json(labels=labels))
+    one, two = root["children"]
+    assert one["label"] == 2 and [c["label"] for c in two["children"]] == [0, 1]
+    assert "label" not in root and "label" not in two
+    (root,) = json.loads(h.to_json(labels=np.array([5, 5, 5, 5, 5, -1])))
+    assert root["label"] == 5 and "label" not in root["children"][0]

@@ -360,14 +360,20 @@ class PartHierarchy:
 
     # -- plain data -----------------------------------------------------------------------------------------------
 
-    def to_json(self, *, elements: bool = True, indent: int | None = None) -> str:
+    def to_json(
+        self, *, elements: bool = True, indent: int | None = None, labels: Int[np.ndarray, "n"] | None = None
+    ) -> str:
         """PartNet-style text: a list with one root; nodes hold `id`, `name`, `text`, `children` and what else is known.
 
         With `elements` the root also holds `leaf_of` as run lengths, so that `from_json` loses nothing. Nodes 100
         generations below the root and deeper stand in the root's list `deeper`, each with the id of its `parent`.
+
+        Given the `labels` of a partition of the elements (0…k-1, -1 none), a node that is one of its parts gets that
+        number as `label`; `from_json` does not need it.
         """
         nodes: list[dict[str, Any]] = []
         size = self.size
+        of_node = {} if labels is None else self._labels_of_nodes(np.asarray(labels))
         for i in range(self.n_parts):
             node: dict[str, Any] = {
                 "id": i,
@@ -375,6 +381,8 @@ class PartHierarchy:
                 "text": self.name[i].replace("_", " "),
                 "n_elements": int(size[i]),
             }
+            if i in of_node:
+                node["label"] = of_node[i]
             if self.semantic_id[i] >= 0:
                 node["semantic_id"] = int(self.semantic_id[i])
             if self.instance_id[i] >= 0:
@@ -406,6 +414,18 @@ class PartHierarchy:
                 "count": np.diff(np.r_[start, len(self.leaf_of)]).tolist(),
             }
         return json.dumps([nodes[0]], indent=indent, allow_nan=False)
+
+    def _labels_of_nodes(self, labels: Int[np.ndarray, "n"]) -> dict[int, int]:
+        """Nodes whose elements are exactly one part of a partition, and the number of that part."""
+        inside = labels[self.order]
+        change = np.r_[0, np.cumsum(inside[1:] != inside[:-1])] if len(inside) else inside
+        count = np.bincount(labels[labels >= 0])
+        out = {}
+        for i in range(self.n_parts):
+            a, b = self.interval(i)
+            if a < b and change[a] == change[b - 1] and inside[a] >= 0 and count[inside[a]] == b - a:
+                out[i] = int(inside[a])
+        return out
 
     @classmethod
     def from_json(cls, text: str) -> PartHierarchy:

@@ -207,7 +207,7 @@ class Segmentation:
 
 
 def _save_json(seg: Segmentation, path: Path) -> None:
-    write_text(path, seg.hierarchy.to_json(indent=1))
+    write_text(path, seg.hierarchy.to_json(indent=1, labels=seg.labels))
 
 
 def _save_glb(seg: Segmentation, path: Path) -> None:
