@@ -118,6 +118,8 @@ def pool(planes, width, places, faces, low, high, out):  # pragma: no cover - co
     height = planes.shape[1] // width
     weights = np.zeros((height, width))
     moments = np.empty(4)
+    # arguments of the helpers; as literals each of their values would compile one more variant
+    three, x, y = np.int64(3), np.int64(2), np.int64(3)
     whole, strip, rest = np.empty((_CORNERS, 4)), np.empty((_CORNERS, 4)), np.empty((_CORNERS, 4))
     cell, tail = np.empty((_CORNERS, 4)), np.empty((_CORNERS, 4))
     for face in range(low, high):
@@ -129,26 +131,26 @@ def pool(planes, width, places, faces, low, high, out):  # pragma: no cover - co
                 whole[corner, 1] = 1.0 if corner == 2 else 0.0
                 whole[corner, 2] = places[plane, faces[face, corner], 0]
                 whole[corner, 3] = places[plane, faces[face, corner], 1]
-            first, last = _cells(whole, 3, 2, width)
-            bottom, top_row = _cells(whole, 3, 3, height)
+            first, last = _cells(whole, three, x, width)
+            bottom, top_row = _cells(whole, three, y, height)
             left, top = max(first, 0), max(bottom, 0)
             if first == last and bottom == top_row:
-                _cell_moments(whole, 3, left, top, moments)
+                _cell_moments(whole, three, left, top, moments)
                 _add_cell(moments, weights, bottom, first, height, width, top, left)
             else:
-                remaining = 3
+                remaining = three
                 for column in range(first, last + 1):
                     if column < last:
-                        n_strip, n_rest = _split(whole, remaining, 2, column + 1.0, strip, rest)
+                        n_strip, n_rest = _split(whole, remaining, x, column + 1.0, strip, rest)
                         whole, rest, remaining = rest, whole, n_rest
                     else:
                         strip, whole, n_strip = whole, strip, remaining
                     if n_strip < 3:
                         continue
-                    r_first, r_last = _cells(strip, n_strip, 3, height)
+                    r_first, r_last = _cells(strip, n_strip, y, height)
                     for row in range(r_first, r_last + 1):
                         if row < r_last:
-                            n_cell, n_tail = _split(strip, n_strip, 3, row + 1.0, cell, tail)
+                            n_cell, n_tail = _split(strip, n_strip, y, row + 1.0, cell, tail)
                             strip, tail, n_strip = tail, strip, n_tail
                         else:
                             cell, strip, n_cell = strip, cell, n_strip

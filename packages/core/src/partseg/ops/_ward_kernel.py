@@ -129,7 +129,9 @@ def first_values(x, weight, start, target, value, low, high):  # pragma: no cove
         for h in range(start[s], start[s + 1]):
             t = target[h]
             if t < s:
-                value[h] = _squared_distance(x, s, x, t) * (weight[s] * weight[t] / (weight[s] + weight[t]))
+                value[h] = _squared_distance(x, np.int32(s), x, t) * (
+                    weight[s] * weight[t] / (weight[s] + weight[t])
+                )
     return largest
 
 
@@ -212,7 +214,8 @@ def agglomerate(x, z, pool, weight, start, following, target, value, slack):  # 
     row_of = np.full(n, -1, np.int32)
     key = np.empty(n, np.float64)
     entry = np.empty((n, 2), np.int32)
-    waiting = 0
+    # int64 and int32 said outright: a literal, or a wider number, would compile one more variant of the helpers
+    waiting, root = np.int64(0), np.int64(0)
     for s in range(n):
         node_of[s] = s
         parent[s] = s
@@ -225,7 +228,7 @@ def agglomerate(x, z, pool, weight, start, following, target, value, slack):  # 
                 following[h] = h + 1
             following[tail[s]] = -1
     for s in range(n):
-        h, v = _best_pair(s, s, head, following, target, value, node_of)
+        h, v = _best_pair(np.int32(s), np.int32(s), head, following, target, value, node_of)
         if h >= 0:
             best[s] = h
             key[waiting] = v
@@ -276,16 +279,16 @@ def agglomerate(x, z, pool, weight, start, following, target, value, slack):  # 
                 h, v = _best_pair(s, node, head, following, target, value, node_of)
             if not alive or h < 0:
                 waiting -= 1
-                _sift_down(key, entry, waiting, 0, key[waiting], entry[waiting, 0], entry[waiting, 1])
+                _sift_down(key, entry, waiting, root, key[waiting], entry[waiting, 0], entry[waiting, 1])
             else:
                 best[s] = h
-                _sift_down(key, entry, waiting, 0, v, node, s)
+                _sift_down(key, entry, waiting, root, v, node, s)
             continue
 
         children[done, 0] = node_of[t]  # the partner is always the older node
         children[done, 1] = node
         values[done] = value[h]
-        node = n + done
+        node = np.int32(n + done)
         done += 1
         if weight[t] > weight[s]:
             s, t = t, s
@@ -297,7 +300,7 @@ def agglomerate(x, z, pool, weight, start, following, target, value, slack):  # 
                 n_free -= 1
                 row = free[n_free]
             else:
-                row = n_used
+                row = np.int32(n_used)
                 n_used += 1
             _blend(x, s, x, t, pool, row, u, v32)
             row_of[s] = row
@@ -348,8 +351,8 @@ def agglomerate(x, z, pool, weight, start, following, target, value, slack):  # 
         tail[s] = before
         if chosen >= 0:
             best[s] = chosen
-            _sift_down(key, entry, waiting, 0, least, node, s)
+            _sift_down(key, entry, waiting, root, least, node, s)
         else:
             waiting -= 1
-            _sift_down(key, entry, waiting, 0, key[waiting], entry[waiting, 0], entry[waiting, 1])
+            _sift_down(key, entry, waiting, root, key[waiting], entry[waiting, 0], entry[waiting, 1])
     return children[:done], values[:done], node_of, row_of
