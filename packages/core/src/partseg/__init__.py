@@ -30,7 +30,7 @@ _EXPORTS = {
     "PartsegError": "partseg.errors",
     "InputError": "partseg.errors",
 }
-_MODULES = ("callbacks", "data", "geometry", "methods", "metrics", "nn", "ops", "parts")
+_MODULES = ("callbacks", "data", "geometry", "methods", "metrics", "ops", "parts")
 
 __all__ = [*_EXPORTS, *_MODULES, "__version__"]
 

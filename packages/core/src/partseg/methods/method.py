@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import lightning
-import torch
 
 from partseg.data.batch import PartBatch
 from partseg.errors import PartsegError
@@ -51,10 +50,6 @@ class Method(Pretrained, lightning.LightningModule):
     def test_step(self, batch: PartBatch, batch_idx: int) -> list[Segmentation]:
         """The same; `partseg.callbacks.EvaluateParts` scores it."""
         return self.predict_step(batch, batch_idx)
-
-    def to_device_of(self, array: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """A numpy array as a tensor on this method's device (copied: shapes are read-only)."""
-        return torch.tensor(array, dtype=dtype, device=self.device)
 
 
 def shapes_of(batch: PartBatch) -> list[Shape]:

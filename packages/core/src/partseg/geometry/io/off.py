@@ -17,11 +17,6 @@ _HEADER = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF(?![A-Za-z])")
 _MEND = "the file is damaged or cut short: export it again"
 
 
-def is_off(data: bytes) -> bool:
-    """Whether a text begins like an OFF file."""
-    return _HEADER.match(strip_comments(data[:512])) is not None
-
-
 def read_off(path: Path, data: bytes) -> Shape:
     """Reads an ASCII OFF file; comments anywhere, counts on the header's line or a later one.
 
