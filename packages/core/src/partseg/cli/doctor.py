@@ -39,7 +39,6 @@ _NEEDED = (
 _EXTRAS = {
     "torch-scatter": "pyg",
     "torch-cluster": "pyg",
-    "open3d": "open3d",
     "huggingface_hub": "hub",
     "wandb": "wandb",
 }
