@@ -226,6 +226,7 @@ def test_autocast_stays_close(tiny, boxes, dtype):
     assert all(torch.isfinite(p.grad).all() for k, p in model.named_parameters() if k != "logit_scale")
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_one_graph(tiny, boxes):
     """Nothing in the network depends on data in Python: the compiler's front end sees one graph, forward and back."""
     model, reference = perturbed(tiny), perturbed(tiny)
@@ -241,6 +242,7 @@ def test_one_graph(tiny, boxes):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+@pytest.mark.usefixtures("unchecked")
 def test_compiled(tiny, boxes):
     config = tiny.model_copy(update={"voxel_widths": (8,), "unet_widths": (16,)})
     model = perturbed(config).eval()

@@ -36,7 +36,7 @@ def test_small_meshes_match_the_definition(rows):
     else:
         assert as_set <= expected
     n = len(faces)
-    full = np.array(sorted(expected)).reshape(-1, 2)
+    full = np.array(sorted(expected), int).reshape(-1, 2)
     np.testing.assert_array_equal(connected_components(found, n), connected_components(full, n))
 
 
@@ -106,7 +106,7 @@ def joined(edges: np.ndarray, extra: np.ndarray, n: int) -> bool:
 def test_join_always_connects_different_components_only(points, links, neighbours):
     centroids = np.array(points, float)
     n = len(centroids)
-    edges = np.array(links).reshape(-1, 2) % n
+    edges = np.array(links, int).reshape(-1, 2) % n
     extra = join_components(edges, centroids, neighbours)
     assert joined(edges, extra, n)
     component = connected_components(edges, n)

@@ -22,12 +22,12 @@ class FakeDistribution:
     version: str
 
 
-class FakePoint:
+class FakePoint(EntryPoint):
     """An entry point of a distribution that is not installed; `found` is what loading it gives, or raises."""
 
     def __init__(self, name: str, found: object, distribution: str = "some-package", version: str = "1.2") -> None:
-        self.name, self.value, self.found = name, f"fake:{name}", found
-        self.dist = FakeDistribution(distribution, version)
+        super().__init__(name, f"fake:{name}", "partseg.methods")
+        vars(self).update(found=found, dist=FakeDistribution(distribution, version))  # its attributes cannot be set
 
     def load(self) -> object:
         if isinstance(self.found, BaseException):

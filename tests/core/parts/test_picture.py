@@ -38,7 +38,7 @@ def grid_mesh(n: int = 12) -> Shape:
 
 def test_oklab_of_known_colours():
     # White, black and the primaries as published with the definition of OKLab.
-    lab = oklab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]))
+    lab = oklab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8))
     expected = [[1, 0, 0], [0, 0, 0], [0.6280, 0.2249, 0.1258], [0.8664, -0.2339, 0.1795], [0.4520, -0.0325, -0.3115]]
     np.testing.assert_allclose(lab, expected, atol=2e-4)
 
@@ -49,7 +49,7 @@ def test_palette_colours_differ(k, least):
     assert colors.shape == (k, 3)
     assert colors.dtype == np.uint8
     assert gaps(colors).min() > least
-    assert np.linalg.norm(oklab(colors) - oklab(np.array([UNLABELLED])), axis=1).min() > 0.04
+    assert np.linalg.norm(oklab(colors) - oklab(np.array([UNLABELLED], np.uint8)), axis=1).min() > 0.04
 
 
 def test_palettes_nest_and_repeat():

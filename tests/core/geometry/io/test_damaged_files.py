@@ -29,8 +29,8 @@ def _samples(folder: Path) -> dict[str, bytes]:
     """A small file of every format."""
     polygons = ([0, 1, 2, 3], [0, 1, 4], [4, 3, 2, 1, 0])
     shape = Shape.from_mesh(_VERTICES, [[0, 1, 2], [0, 2, 4]])
-    write_glb(folder / "a.glb", shape, [("root", -1, None), ("left", 0, [0]), ("right", 0, [1])])
-    write_ply(folder / "t.ply", shape, np.zeros(2, int), np.zeros((1, 3)))
+    write_glb(folder / "a.glb", shape, [("root", -1, None), ("left", 0, np.array([0])), ("right", 0, np.array([1]))])
+    write_ply(folder / "t.ply", shape, np.zeros(2, int), np.zeros((1, 3), np.uint8))
     out = {"a.glb": (folder / "a.glb").read_bytes(), "t.ply": (folder / "t.ply").read_bytes()}
     size = int.from_bytes(out["a.glb"][12:16], "little")
     document = json.loads(out["a.glb"][20 : 20 + size])

@@ -186,7 +186,7 @@ def test_far_from_the_origin_nothing_is_rounded_away(tmp_path):
     assert np.allclose(
         np.sort(again.vertices[again.faces].sum(1), 0), np.sort(far.vertices[far.faces].sum(1), 0), atol=1e-6
     )
-    write_ply(tmp_path / "a.ply", far, np.zeros(60, int), np.zeros((1, 3)))
+    write_ply(tmp_path / "a.ply", far, np.zeros(60, int), np.zeros((1, 3), np.uint8))
     assert np.array_equal(load_shape(tmp_path / "a.ply").vertices, far.vertices)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import lightning
 import numpy as np
@@ -15,6 +15,7 @@ from partseg.data.transforms import PRESETS
 from partseg.errors import UnknownNameError
 
 
+@runtime_checkable
 class PartDataset(Protocol):
     """What a dataset is: shapes by number, each a batch of one with labels per level (and its hierarchy)."""
 

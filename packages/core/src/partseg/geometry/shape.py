@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from partseg.errors import InputError
 
@@ -47,7 +47,7 @@ class Appearance:
     face_material: Int[np.ndarray, "f"] | None = None  # -1: none
     uv: Float[np.ndarray, "f 3 2"] | None = None
     corner_normals: Float[np.ndarray, "f 3 3"] | None = None
-    corner_colors: Int[np.ndarray, "f 3 4"] | None = None  # uint8 RGBA
+    corner_colors: UInt8[np.ndarray, "f 3 4"] | None = None  # RGBA
     node_names: tuple[str, ...] = ()
     face_node: Int[np.ndarray, "f"] | None = None
 

@@ -44,6 +44,7 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
 class ClickSession(Protocol):
     """One object being selected by clicks."""
 

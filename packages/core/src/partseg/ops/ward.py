@@ -23,7 +23,7 @@ def ward_tree(
     features: Float[np.ndarray, "n d"],
     edges: Int[np.ndarray, "m 2"],
     *,
-    weights: Float[np.ndarray, " n"] | None = None,
+    weights: Float[np.ndarray, " n"] | Int[np.ndarray, " n"] | None = None,
 ) -> MergeTree:
     """Full Ward tree of elements that may only merge with neighbours.
 
@@ -59,7 +59,7 @@ def ward_merges(
     features: Float[np.ndarray, "n d"],
     edges: Int[np.ndarray, "m 2"],
     *,
-    weights: Float[np.ndarray, " n"] | None = None,
+    weights: Float[np.ndarray, " n"] | Int[np.ndarray, " n"] | None = None,
 ) -> tuple[Int[np.ndarray, "n-1 2"], Float[np.ndarray, " n-1"]]:
     """`ward_tree` as plain arrays: children (n-1, 2) int64 and the raw distances (n-1,) float64, as scikit-learn's."""
     x = np.require(features, np.float32, ["C", "W"])

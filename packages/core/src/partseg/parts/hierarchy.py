@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from partseg.errors import PartsegError, UnknownNameError
 
@@ -87,7 +87,7 @@ class PartHierarchy:
     name: tuple[str, ...]
     semantic_id: Int[np.ndarray, "p"]
     instance_id: Int[np.ndarray, "p"]
-    kind: Int[np.ndarray, "p"]
+    kind: UInt8[np.ndarray, "p"]
     symmetry: tuple[Symmetry | None, ...]
     levels: Mapping[str, Int[np.ndarray, "k"]] = field(default_factory=dict)
     height: Float[np.ndarray, "p"] | None = None

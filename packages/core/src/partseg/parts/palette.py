@@ -35,7 +35,7 @@ _CHOSEN = (
 _LIMIT = 256  # distinct colours; more could not be told apart anyway
 
 
-def oklab(colors: UInt8[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+def oklab(colors: UInt8[np.ndarray, "n 3"] | Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     """sRGB colours (0..255) in OKLab (Ottosson 2020), where Euclidean distance is close to perceived difference.
 
     Returns:

@@ -128,7 +128,7 @@ def _stand_in(faces: np.ndarray, good_corner: np.ndarray, good: np.ndarray) -> n
     return vertex[source][~good]
 
 
-def srgb_to_linear(value: np.ndarray) -> np.ndarray:
+def srgb_to_linear(value: np.ndarray | list[float]) -> np.ndarray:
     """sRGB transfer function, 0..1 to 0..1 (IEC 61966-2-1)."""
     value = np.asarray(value, dtype=np.float64)
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0) + 0.055) / 1.055) ** 2.4)

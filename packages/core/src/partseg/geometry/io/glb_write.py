@@ -17,7 +17,7 @@ from partseg.geometry.io.glb_materials import MaterialTable, collect_extensions,
 from partseg.geometry.io.split import Pieces, split_mesh, split_points
 from partseg.geometry.shape import Shape
 
-Node = tuple[str, int, "Int[np.ndarray, 'k'] | None"]
+Node = tuple[str, int, "Int[np.ndarray, '_'] | None"]
 """Name, index of the parent (-1 for a root), elements of the shape that lie in this node itself (None: none)."""
 
 ELEMENTS_KEY = "partseg_elements"

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, UInt32
 
 from partseg.errors import InputError
 from partseg.geometry.io.assemble import MAX_ELEMENTS, cloud_shape
@@ -58,7 +58,7 @@ def packed_splats(path: Path, elements: dict) -> tuple[Float[np.ndarray, "n 3"],
     return points, np.clip(rgb, 0, 1)
 
 
-def _bits(packed: Int[np.ndarray, " n"], widths: tuple[int, ...]) -> Float[np.ndarray, "n k"]:
+def _bits(packed: UInt32[np.ndarray, " n"], widths: tuple[int, ...]) -> Float[np.ndarray, "n k"]:
     """Fields of a 32-bit word from the top down, each scaled to 0..1."""
     out, shift = [], 32
     for width in widths:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from partseg.geometry.shape import Shape
 
@@ -18,7 +18,7 @@ class Pieces:
         part, material: (k,) which part a piece belongs to and its material (-1: none).
         vertex_begin, element_begin: (k + 1,).
         elements: (f,) number in the shape of each face (point), ascending inside a piece.
-        indices: (f, 3) vertices counted from the piece's first; empty for points.
+        indices: (f, 3) vertices counted from the piece's first; (0, 3) for points.
         positions: (v, 3) float64 in the coordinates of the shape's file.
         normals, uv, colors: of vertices, or None. Colours are (v, 4) sRGB bytes.
     """
@@ -28,11 +28,11 @@ class Pieces:
     vertex_begin: Int[np.ndarray, " k1"]
     element_begin: Int[np.ndarray, " k1"]
     elements: Int[np.ndarray, " f"]
-    indices: Int[np.ndarray, "f 3"]
+    indices: Int[np.ndarray, "triangles 3"]
     positions: Float[np.ndarray, "v 3"]
     normals: Float[np.ndarray, "v 3"] | None
     uv: Float[np.ndarray, "v 2"] | None
-    colors: Int[np.ndarray, "v 4"] | None
+    colors: UInt8[np.ndarray, "v 4"] | None
 
 
 def split_mesh(

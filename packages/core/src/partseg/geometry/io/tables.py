@@ -132,7 +132,7 @@ def read_npz(path: Path, data: bytes) -> Shape:
                     arrays[name] = _load(path, archive.read(member))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:
         raise InputError(
-            path, f"it is not a readable NPZ file: {error}", "the file is damaged: save it again"
+            path, f"it is not a readable NPZ file: {str(error)[:200]}", "the file is damaged: save it again"
         ) from None
     first = lambda *names: next((arrays[n] for n in names if n in arrays), None)  # noqa: E731
     if "vertices" in arrays and "faces" in arrays:

@@ -13,12 +13,13 @@ Everything is read off contingency tables: one sorted pass over the elements, no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 
+@runtime_checkable
 class _Tree(Protocol):
     """What is needed of a `partseg.parts.MergeTree`: merges in scikit-learn's numbering."""
 
