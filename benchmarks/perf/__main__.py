@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 
+import data
 import numba
 import numpy
 import pool
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--no-million", action="store_true", help="skip the million-face runs (3 GB)")
     parser.add_argument("--peer-faces", type=int, default=2000, help="faces the sampling peer is timed on, then scaled")
     parser.add_argument("--full-peer", action="store_true", help="time the sampling peer on all faces (minutes)")
+    parser.add_argument("--shapes", type=int, default=1000, help="procedural shapes read in each run of the loader")
     parser.add_argument("--weights", help="weights of the whole command (default: those that ship)")
     options = parser.parse_args()
 
@@ -37,6 +39,7 @@ def main() -> int:
         rows.append(ward.million())
     n_faces = max(options.faces)
     rows += pool.compare(n_faces, options.repeats, n_faces if options.full_peer else options.peer_faces)
+    rows += data.loader(options.shapes, options.repeats)
     rows += segment.command(sorted(segment.TARGETS)[: 1 if options.no_million else 2], options.repeats, options.weights)
 
     versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (numpy, numba, torch, sklearn))
