@@ -129,9 +129,7 @@ def first_values(x, weight, start, target, value, low, high):  # pragma: no cove
         for h in range(start[s], start[s + 1]):
             t = target[h]
             if t < s:
-                value[h] = _squared_distance(x, np.int32(s), x, t) * (
-                    weight[s] * weight[t] / (weight[s] + weight[t])
-                )
+                value[h] = _squared_distance(x, np.int32(s), x, t) * (weight[s] * weight[t] / (weight[s] + weight[t]))
     return largest
 
 
