@@ -78,3 +78,11 @@ def test_an_impossible_value_is_one_message_and_exit_two(folder: Path, capsys: p
     assert "Traceback" not in error
     assert main(["fit", "--config", "partfield/huge"]) == 1
     assert "it has: official, paper" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["text.ckpt", "absent.ckpt", "absent"])
+def test_a_bad_checkpoint_is_one_line(folder: Path, capsys: pytest.CaptureFixture, path: str) -> None:
+    (folder / "text.ckpt").write_text("hello, this is no checkpoint")
+    for option in ([f"--ckpt_path={path}"], ["--ckpt_path", path]):
+        assert main(["test", "--config", "partfield/tiny", *option]) == 1
+        assert capsys.readouterr().err.startswith(f"partseg: {path}: ")

@@ -64,3 +64,11 @@ def test_an_unknown_family_lists_those_there_are(tmp_path: Path, capsys: pytest.
     assert "unicorn: no such family (there are airplane" in capsys.readouterr().err
     assert main(["data", "preview", "-o", "/proc/x.png", "--family", "mug", "--count", "1"]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--count=0", "--columns=-1", "--seed=-1", "--count=some"])
+def test_numbers_out_of_range_are_wrong_usage(tmp_path: Path, option: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["data", "preview", "-o", str(tmp_path / "sheet.png"), option])
+    assert caught.value.code == 2
+    assert not list(tmp_path.iterdir())

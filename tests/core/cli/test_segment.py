@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,7 @@ def test_a_method_that_does_not_segment_is_refused(
     [
         [],
         ["a.obj", "--parts", "0"],
+        ["a.obj", "--seed", "-5"],
         ["a.obj", "--parts", "many"],
         ["a.obj", "--levels", "3,,8"],
         ["a.obj", "--parts", "3", "--levels", "3,8"],
@@ -119,6 +122,31 @@ def test_wrong_usage_exits_with_two(arguments: list[str], capsys: pytest.Capture
         main(["segment", *arguments])
     assert caught.value.code == 2
     assert "usage: partseg segment" in capsys.readouterr().err
+
+
+def test_inputs_may_stand_on_both_sides_of_options(shapes: Path, scratch: str) -> None:
+    assert main(["segment", "a.obj", "--method", scratch, "-o", "both", "b.obj", "--parts", "2"]) == 0
+    assert sorted(folder.name for folder in Path("both").iterdir()) == ["a", "b"]
+
+
+def test_a_link_to_itself_is_a_bad_file_among_good_ones(
+    shapes: Path, scratch: str, capsys: pytest.CaptureFixture
+) -> None:
+    (shapes / "loop.obj").symlink_to("loop.obj")
+    assert main(["segment", "loop.obj", "a.obj", "--method", scratch]) == 1
+    assert "loop.obj: FAILED: " in capsys.readouterr().out
+    assert list(listing(shapes / "parts")) == ["a"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_no_obstacle(shapes: Path, scratch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsdecode(b"b\xffad.obj")
+    (shapes / "a.obj").rename(shapes / name)
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["segment", name, "--method", scratch]) == 0
+    assert terminal.buffer.getvalue().startswith(b"b\\udcffad.obj: 2 parts")
+    assert listing(shapes / "parts") == {Path(name).stem: RESULTS}
 
 
 def test_same_names_get_folders_of_their_own(shapes: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partseg.cli.arguments import not_negative, positive
 from partseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     sheet = verbs.add_parser("preview", help="a contact sheet")
     sheet.add_argument("-o", "--output", type=Path, default=Path("preview.png"), help="picture (default: preview.png)")
     sheet.add_argument("--family", nargs="+", help="only these families")
-    sheet.add_argument("--count", type=int, help="number of shapes (default: one a family)")
-    sheet.add_argument("--columns", type=int, default=8, help="shapes in a row (default: 8)")
+    sheet.add_argument("--count", type=positive, help="number of shapes (default: one a family)")
+    sheet.add_argument("--columns", type=positive, default=8, help="shapes in a row (default: 8)")
     sheet.add_argument("--fused", action="store_true", help="each as one connected surface")
     sheet.add_argument("--mixed", action="store_true", help="what training sees: all kinds by their shares")
-    sheet.add_argument("--seed", type=int, default=0, help="another seed gives other shapes (default: 0)")
+    sheet.add_argument("--seed", type=not_negative, default=0, help="another seed gives other shapes (default: 0)")
     sheet.add_argument(
         "--level", choices=("coarse", "middle", "fine"), default="middle", help="colours (default: middle)"
     )
@@ -176,8 +177,10 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("sample", help="write one shape to a file")
     one.add_argument("output", type=Path, help="a .glb, .ply or .npz file")
     one.add_argument("--family", help="its family (default: drawn)")
-    one.add_argument("--seed", type=int, default=0, help="(default: 0)")
-    one.add_argument("--index", type=int, default=0, help="number of the shape in that seed's sequence (default: 0)")
+    one.add_argument("--seed", type=not_negative, default=0, help="(default: 0)")
+    one.add_argument(
+        "--index", type=not_negative, default=0, help="number of the shape in that seed's sequence (default: 0)"
+    )
     one.add_argument("--level", choices=("coarse", "middle", "fine"), help="write its true parts at this level")
     one.add_argument("--fused", action="store_true", help="as one connected surface")
     one.set_defaults(run=_sample)

@@ -9,7 +9,10 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from partseg.callbacks import EvaluateParts, SavePredictions
 from partseg.cli.train import check_classes
 from partseg.data.datamodule import PartDataModule
+from partseg.methods import weights
 from partseg.methods.method import Method
+
+_LIGHTNINGS_OWN = ("best", "last", "hpc")  # names of checkpoints that the Trainer finds itself
 
 
 class PartsegCLI(LightningCLI):
@@ -17,9 +20,13 @@ class PartsegCLI(LightningCLI):
 
     Args:
         args: subcommand and arguments, already resolved by `partseg.cli.train.resolve`.
+
+    Raises:
+        PartsegError: an impossible pair, or a checkpoint that cannot be read.
     """
 
     def __init__(self, args: list[str]) -> None:
+        _check_checkpoint(args)
         with warnings.catch_warnings():
             # we pass the command line itself, with names resolved: what this warns of is meant
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
@@ -50,3 +57,12 @@ class PartsegCLI(LightningCLI):
             check_classes(str(model["class_path"]), str(data["class_path"]))
         if "return_predictions" in config:
             config["return_predictions"] = False
+
+
+def _check_checkpoint(args: list[str]) -> None:
+    """Read what `--ckpt_path` names before Lightning does, which would show a traceback of the unpickler."""
+    for flag, after in zip(args, [*args[1:], ""], strict=True):
+        name, equals, value = flag.partition("=")
+        path = value if equals else after
+        if name == "--ckpt_path" and path and path not in _LIGHTNINGS_OWN:
+            weights.read(path)

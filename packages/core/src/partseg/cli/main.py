@@ -38,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     if debug:  # for code that catches errors on the way, one input of many for example
         os.environ["PARTSEG_DEBUG"] = "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if hasattr(sys.stdout, "reconfigure"):  # a file name that the terminal cannot show is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(arguments)
     except PartsegError as error:

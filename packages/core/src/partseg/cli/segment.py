@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partseg.cli.arguments import not_negative, positive
 from partseg.errors import InputError, PartsegError, UnknownNameError
 from partseg.methods.registry import PUBLISHED, list_methods, load_method
 
@@ -45,7 +46,7 @@ class Summary:
 
 def main(argv: list[str]) -> int:
     """The command; returns 0, or 1 when an input failed."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_intermixed_args(argv)  # inputs may stand on both sides of options
     # Threads that spin while they wait make a small network ten times slower where cores are shared; read by OpenMP
     # when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -135,10 +136,10 @@ def plan(inputs: Sequence[str | Path], output: str | Path) -> list[tuple[Path, P
         InputError: a folder or pattern holds no shape file. A file that does not exist is left to fail when it is read,
             so that the others are done.
     """
-    files: dict[Path, Path] = {}
+    files: dict[str, Path] = {}
     for item in inputs:
         for path in _expand(str(item), Path(output)):
-            files.setdefault(path.resolve(), path)
+            files.setdefault(os.path.realpath(path), path)  # unlike resolve(), bears a link that leads to itself
     taken: set[str] = set()
     jobs = []
     for path in files.values():
@@ -265,26 +266,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", help="an installed method, or module:object (default: partfield where installed)")
     parser.add_argument("--weights", help="shipped name, folder, .ckpt file or hub id (default: those that ship)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
-    parser.add_argument("--seed", type=int, default=0, help="for methods that sample (default: 0)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="for methods that sample (default: 0)")
     parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     return parser
 
 
 def _parts(text: str) -> int | None:
-    if text == "auto":
-        return None
-    return _positive(text)
+    return None if text == "auto" else positive(text)
 
 
 def _levels(text: str) -> tuple[int, ...]:
-    return tuple(sorted({_positive(item) for item in text.split(",")}))
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} parts are fewer than one")
-    return number
+    return tuple(sorted({positive(item) for item in text.split(",")}))
