@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Real, UInt8
 
 UNLABELLED = (205, 205, 208)  # colour of elements that belong to no part
 
@@ -35,7 +35,7 @@ _CHOSEN = (
 _LIMIT = 256  # distinct colours; more could not be told apart anyway
 
 
-def oklab(colors: UInt8[np.ndarray, "n 3"] | Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+def oklab(colors: Real[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     """sRGB colours (0..255) in OKLab (Ottosson 2020), where Euclidean distance is close to perceived difference.
 
     Returns:
