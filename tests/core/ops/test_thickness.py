@@ -149,3 +149,11 @@ def test_bilateral_smooths_noise_but_keeps_a_step() -> None:
     smooth = bilateral(noisy, np.ones(n), indptr, indices, sigma=0.1, rounds=20)
     assert np.abs(smooth - step).mean() < 0.5 * np.abs(noisy - step).mean()
     assert smooth[n // 2] - smooth[n // 2 - 1] > 0.8
+
+
+def test_coincident_triangles_are_bounded_work():
+    # 40,000 copies of one tetrahedron's faces: every box holds every ray
+    corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    faces = np.tile([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], (10_000, 1))
+    values = thickness(corners, faces, most=200)
+    assert values is None or (values.shape == (40_000,) and np.isfinite(values).all())

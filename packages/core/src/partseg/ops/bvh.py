@@ -17,6 +17,7 @@ LANES = 16  # rays followed together
 _BINS = 16
 _DEEPEST = 48  # levels of splits by cost; below them every split halves, so that no input overflows the stack
 _STACK = 128
+_VISITS = 2048  # nodes a block of rays may open; ordinary meshes take tens to hundreds
 _MARGIN = np.float32(2e-7)  # boxes are wider than their triangles by this
 _NEAR = np.float32(1e-6)  # hits closer than this (mesh's longest side: 1) are the surface that the ray starts on
 _LANE_MATH = {"nnan", "nsz", "contract", "reassoc"}  # what vector minima need; no value here is NaN
@@ -203,6 +204,9 @@ def _follow(box, link, triangle, order, start, rays, skip, best, along, hit):  #
         rays: (n, blocks, 6, LANES) float32: directions, then their finite inverses. skip: (n,) int32.
         best, along, hit: (n, blocks, LANES), preset to a miss, written: distance, the triangle's normal (not unit)
             times direction, triangle in the mesh.
+
+    A block gives up after `_VISITS` nodes with the nearest hits so far: heaps of coincident triangles, whose boxes no
+    ray can tell apart, would otherwise cost the square of their number.
     """
     stack = np.empty(_STACK, np.int32)
     zero = np.float32(0)
@@ -211,10 +215,11 @@ def _follow(box, link, triangle, order, start, rays, skip, best, along, hit):  #
         x, y, z = start[point, 0], start[point, 1], start[point, 2]
         ray = rays[point, block]
         nearest, normal_along, which = best[point, block], along[point, block], hit[point, block]
-        top = 1
+        top, visited = 1, 0
         stack[0] = 0
-        while top > 0:
+        while top > 0 and visited < _VISITS:
             top -= 1
+            visited += 1
             node = stack[top]
             ax, ay, az = box[node, 0] - x, box[node, 1] - y, box[node, 2] - z
             bx, by, bz = box[node, 3] - x, box[node, 4] - y, box[node, 5] - z
