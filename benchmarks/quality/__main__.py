@@ -9,7 +9,7 @@ reads 2..19); "auto" and "k parts" choose without looking at the truth. Against 
 segmented a shape, then over shapes. A shape on which a method fails scores 0. Intervals: 95 % bootstrap over shapes.
 
 `name@folder` evaluates a method with other weights than those that ship, `name[key=value;key=value]` with other
-settings of its inference (the third default row is PartField's network alone, as the paper uses it).
+settings of its inference (the third default row is PartField's network alone).
 
 Inference settings of PartField and of the Ward baselines were chosen while looking at a part of these shapes; a second
 table holds only those that were never looked at.

@@ -46,7 +46,8 @@ class PartDataModule(lightning.LightningDataModule):
     """Base of the datamodules: a subclass says which dataset a split has; everything else stands here.
 
     Batches are `PartBatch`es. Augmentation runs after the transfer to the device, on training batches only, with random
-    numbers that follow from `seed`, the epoch and the batch, so that a resumed run sees what it would have seen.
+    numbers that follow from `seed`, the epoch and the batch, so that a run resumed
+    between epochs sees what it would have seen (Lightning does not skip the batches of an epoch already begun).
 
     Args:
         batch_size: shapes in a batch.
