@@ -184,12 +184,14 @@ class DatasetSpec(_Named):
     """A dataset of shapes with parts.
 
     Args:
-        dataset: the class or function that makes it, as ``"module:Class"``.
+        dataset: its datamodule, as ``"module:Class"``.
         license: terms of the data, SPDX where there is one.
         features: what every item offers; compared with a method's `needs`.
         levels: names of the nested levels of its part hierarchy, coarse to fine.
         splits: names of its splits.
-        paper, url: where it comes from and where to get it.
+        paper, url: where it comes from: the publication, the rights holder's page.
+        reader: the class that reads it from a folder, as ``"module:Class"``; None when it needs no files.
+        obtain: how a person gets the files, one line.
         embedded: True when it needs no files on disk.
     """
 
@@ -200,16 +202,30 @@ class DatasetSpec(_Named):
     splits: tuple[str, ...] = ("train", "val", "test")
     paper: Paper | None = None
     url: str = ""
+    reader: str | None = None
+    obtain: str = ""
     embedded: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_target("dataset", self.dataset)
+        if self.reader is not None:
+            self._check_target("reader", self.reader)
         self._check_choices("feature", self.features, get_args(Feature))
 
     def load(self) -> Any:
         """The dataset's class or factory."""
         return load_target(self.dataset)
+
+    def load_reader(self) -> type:
+        """The class that reads its files.
+
+        Raises:
+            SpecError: it is embedded: there are no files to read.
+        """
+        if self.reader is None:
+            raise SpecError(f"{self.name} is embedded; it has no files")
+        return load_target(self.reader)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from partseg.data.specs import DATASETS
 from partseg.errors import PartsegError, UnknownNameError
 from partseg.spec import (
     AnySpec,
@@ -44,17 +45,7 @@ PUBLISHED = {
 
 # Core's own entries need no entry point, so that they are there in a source tree as well as in an installed package.
 BUILT_IN: dict[str, tuple[AnySpec, ...]] = {
-    "dataset": (
-        DatasetSpec(
-            name="procedural",
-            summary="embedded shape grammar: man-made, turned, machined and organic shapes with three nested levels",
-            dataset="partseg.data.procedural.dataset:Procedural",
-            license="MIT",
-            features=("normals", "instances", "levels", "hierarchy", "mesh", "semantics"),
-            levels=("coarse", "middle", "fine"),
-            embedded=True,
-        ),
-    ),
+    "dataset": DATASETS,
     "command": tuple(
         CommandSpec(name=name, summary=summary, run=f"partseg.cli.{run}")
         for name, summary, run in (
