@@ -64,7 +64,8 @@ DATASETS: tuple[DatasetSpec, ...] = (
         features=("normals", "instances", "hierarchy", "semantics"),
         levels=("leaves",),
         paper=Paper(
-            title="PartNet: A Recursive Part Decomposition Network for Fine-grained and Hierarchical Shape Segmentation",
+            title="PartNet: A Recursive Part Decomposition Network for Fine-Grained and Hierarchical "
+            "Shape Segmentation",
             authors=("Fenggen Yu", "Kun Liu", "Yan Zhang", "Chenyang Zhu", "Kai Xu"),
             venue="CVPR",
             year=2019,

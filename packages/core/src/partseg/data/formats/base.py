@@ -154,4 +154,5 @@ def extra(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise PartsegError(f"this format is read with {module}: pip install 'partseg-core[formats]' ({error})") from None
+        mend = "pip install 'partseg-core[formats]'"
+        raise PartsegError(f"this format is read with {module}: {mend} ({error})") from None
