@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.psb import TETRAHEDRON, write_psb
 from partseg.data.formats import psb
 from partseg.errors import InputError
-
-TETRAHEDRON = "OFF\n4 4 6\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 2 1\n3 0 1 3\n3 1 2 3\n3 2 0 3\n"
 
 
 @pytest.fixture
@@ -103,3 +103,64 @@ def test_the_real_files(test_data: Callable[[str], Path]) -> None:
     assert len(np.unique(found.labels)) == len(found.label_names)
     for segments in found.humans:
         np.testing.assert_array_equal(np.unique(segments), np.arange(segments.max() + 1))
+
+
+def test_reader_gives_people_as_instances_and_names_as_classes(tmp_path: Path) -> None:
+    write_psb(tmp_path)
+    reader = pickle.loads(pickle.dumps(psb.PsbReader(tmp_path)))  # noqa: S301
+    items = reader.index()
+    assert [(item.name, item.category, item.split) for item in items] == [
+        ("Cup/21", "Cup", "test"),
+        ("Cup/22", "Cup", "test"),
+        ("Airplane/61", "Airplane", "test"),
+    ]
+    assert reader.taxonomy() == {"labels": ("Airplane/body", "Airplane/wing", "Cup/cup", "Cup/handle")}
+    cup, plain, plane = map(reader.load, items)
+    assert {level: values.tolist() for level, values in cup.labels.items()} == {
+        "human-2": [0, 1, 2, 1],
+        "human-10": [0, 0, 0, 0],
+    }
+    assert cup.semantics["labels"].tolist() == [2, 3, 2, 3]
+    assert (list(plain.labels), dict(plain.semantics)) == (["human-0"], {})
+    assert plane.labels["human-0"].tolist() == [1, 1, 0, 0]  # numbered without gaps
+    assert plane.semantics["labels"].tolist() == [0, 0, 1, -1]
+    assert not list(reader.check())
+
+
+def test_reader_of_one_category_has_plain_names(tmp_path: Path) -> None:
+    write_psb(tmp_path)
+    reader = psb.PsbReader(tmp_path, category="Airplane")
+    assert [item.name for item in reader.index()] == ["Airplane/61"]
+    assert reader.taxonomy() == {"labels": ("body", "wing")}
+    assert reader.load(reader.index()[0]).semantics["labels"].tolist() == [0, 0, 1, -1]
+    with pytest.raises(InputError, match=r"holds no category Boat \(it holds Airplane, Cup\)"):
+        psb.PsbReader(tmp_path, category="Boat").index()
+
+
+def test_check_names_each_damaged_file_and_the_rest_stays_readable(tmp_path: Path) -> None:
+    write_psb(tmp_path)
+    labels, cut = tmp_path / "Cup" / "21_labels.txt", tmp_path / "Airplane" / "61_seg" / "61_0.seg"
+    labels.write_text("handle\n2 4\ncup\n")
+    cut.write_text("0\n1\n")
+    reader = psb.PsbReader(tmp_path)
+    assert sorted(error.path for error in reader.check()) == sorted([str(labels), str(cut)])
+    assert reader.load(reader.index()[1]).labels["human-0"].tolist() == [0, 0, 1, 1]
+    [wrong] = psb.PsbReader(tmp_path / "Cup" / "21_seg").check()
+    assert "found neither" in str(wrong)
+    [absent] = psb.PsbReader(tmp_path / "nowhere").check()
+    assert "segeval.cs.princeton.edu" in absent.mend
+
+
+def test_reader_on_the_real_files(test_data: Callable[[str], Path]) -> None:
+    reader = psb.PsbReader(test_data("psb"))
+    items = reader.index()
+    assert len(items) == 89
+    assert {item.split for item in items} == {"test"}
+    names = reader.taxonomy()["labels"]
+    assert {name.partition("/")[0] for name in names} == {item.category for item in items}
+    item = min(items, key=lambda item: item.files[0].stat().st_size)
+    sample = reader.load(item)
+    assert {names[i].partition("/")[0] for i in np.unique(sample.semantics["labels"])} == {item.category}
+    for level, cut in sample.labels.items():
+        text = item.files[0].with_name(f"{item.files[0].stem}_seg") / f"{item.files[0].stem}_{level[6:]}.seg"
+        np.testing.assert_array_equal(cut, np.array(text.read_text().split(), int))

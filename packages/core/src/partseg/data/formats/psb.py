@@ -22,33 +22,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from partseg.data.formats.base import PartItem, PartSample, Reader, Taxonomy, dense
 from partseg.errors import InputError
 from partseg.geometry.io import load_shape
 from partseg.geometry.shape import Shape
-from partseg.spec import DatasetSpec, Paper
-
-SPEC = DatasetSpec(
-    name="psb",
-    summary="Princeton Segmentation Benchmark: 380 closed meshes, 19 categories, named parts, human cuts",
-    dataset="partseg.data.formats.psb:PrincetonBenchmark",
-    license="LicenseRef-research-only",
-    features=("normals", "mesh", "semantics"),
-    splits=("test",),
-    paper=Paper(
-        title="A Benchmark for 3D Mesh Segmentation",
-        authors=("Xiaobai Chen", "Aleksey Golovinskiy", "Thomas Funkhouser"),
-        venue="SIGGRAPH",
-        year=2009,
-        url="https://segeval.cs.princeton.edu",
-    ),
-    url="https://segeval.cs.princeton.edu",
-)
 
 # Ids come in blocks of 20 from 1; the 14th block (Spring) is no part of the benchmark.
 CATEGORIES = (
     "Human", "Cup", "Glasses", "Airplane", "Ant", "Chair", "Octopus", "Table", "Teddy", "Hand", "Plier", "Fish", "Bird",
     "Spring", "Armadillo", "Bust", "Mech", "Bearing", "Vase", "FourLeg",
 )  # fmt: skip
+
+
+MEND = "give the folder that holds the categories; the files are at segeval.cs.princeton.edu"
 
 
 @dataclass(frozen=True)
@@ -100,12 +86,12 @@ def index(root: str | Path) -> tuple[PsbItem, ...]:
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(root, "is not a folder", "give the folder that holds the categories")
-    found = [_by_category(path) for path in root.glob("*/*.off") if path.stem.isdigit() and path.parent.name != "off"]
+        raise InputError(root, "is not a folder", MEND)
+    found = [_by_category(path) for path in root.glob("*/*.off") if path.stem.isdecimal() and path.parent.name != "off"]
     for base in (root, root / "data"):
-        found += [_by_number(base, path) for path in (base / "off").glob("*.off") if path.stem.isdigit()]
+        found += [_by_number(base, path) for path in (base / "off").glob("*.off") if path.stem.isdecimal()]
     if not found:
-        raise InputError(root, "expected <Category>/<id>.off or off/<id>.off, found neither")
+        raise InputError(root, "expected <Category>/<id>.off or off/<id>.off, found neither", MEND)
     return tuple(sorted(found, key=lambda item: (item.id, item.mesh)))
 
 
@@ -133,15 +119,18 @@ def taxonomy(items: Sequence[PsbItem]) -> dict[str, tuple[str, ...]]:
     for item in items:
         here = names.setdefault(item.category, set())
         if item.labels is not None:
-            here.update(line.strip() for line in _lines(item.labels)[::2])
+            here.update(label_names(item.labels))
     return {category: tuple(sorted(here)) for category, here in sorted(names.items())}
+
+
+def label_names(path: str | Path) -> tuple[str, ...]:
+    """Names of one `*_labels.txt`, in the file's order; the face numbers are not looked at."""
+    return tuple(line.strip() for line in _pairs(path)[::2])
 
 
 def read_labels(path: str | Path, n_faces: int) -> tuple[Int[np.ndarray, "f"], tuple[str, ...]]:
     """Labels (index into the names, -1 where a face has none) and names of one `*_labels.txt`."""
-    lines = _lines(path)
-    if len(lines) % 2:
-        raise InputError(path, f"expected pairs of lines (name, faces), found {len(lines)} lines")
+    lines = _pairs(path)
     labels = np.full(n_faces, -1, np.int64)
     names = tuple(line.strip() for line in lines[::2])
     for i, (name, line) in enumerate(zip(names, lines[1::2], strict=True)):
@@ -193,6 +182,75 @@ class PrincetonBenchmark(Sequence[PsbShape]):
         return taxonomy(self.items)
 
 
+class PsbReader(Reader):
+    """The benchmark as every other dataset: `human-<k>` are part instances, `labels` are classes without instances.
+
+    A mesh has one instance level for each person who cut it, by the number k of the `.seg` file; those numbers differ
+    between shapes. Named labels tell a face's class only (both wings are `wing`), so they have no instance level. All
+    shapes are of the split "test": the benchmark has no other.
+
+    Args:
+        root: the folder, in one of the two layouts.
+        category: only this one, e.g. "Airplane". Class names then are the labels (`wing`); without it they are
+            `Airplane/wing`, because a name says different things in different categories.
+    """
+
+    def __init__(self, root: str | Path, category: str | None = None) -> None:
+        super().__init__(root)
+        self.category = category
+
+    def index(self) -> tuple[PartItem, ...]:
+        return tuple(
+            PartItem(item.name, item.category, "test", (item.mesh, *filter(None, [item.labels]), *item.humans))
+            for item in self._items()
+        )
+
+    def load(self, item: PartItem) -> PartSample:
+        mesh, *others = item.files
+        named = next((path for path in others if path.suffix == ".txt"), None)
+        people = tuple(path for path in others if path.suffix == ".seg")
+        found = load(PsbItem(int(mesh.stem), item.category, mesh, named, people))
+        labels = {f"human-{_person(path)}": dense(cut) for path, cut in zip(people, found.humans, strict=True)}
+        if found.labels is None:
+            return PartSample(found.shape, labels)
+        number = {name: i for i, name in enumerate(self._names)}
+        classes = [number.get(self._class(item.category, name), -1) for name in found.label_names]
+        if -1 in classes:
+            name = found.label_names[classes.index(-1)]
+            raise InputError(named, f"label {name!r} is not among those of the folder as first read", "open it anew")
+        return PartSample(found.shape, labels, {"labels": np.array([*classes, -1], np.int64)[found.labels]})
+
+    def taxonomy(self) -> Taxonomy:
+        """`labels` -> the names that occur, sorted; empty where no shape has named labels. Reads the label files."""
+        return {"labels": self._names} if self._names else {}
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        names: set[str] = set()
+        for item in self._items():
+            if item.labels is None:
+                continue
+            try:
+                names.update(self._class(item.category, name) for name in label_names(item.labels))
+            except InputError:  # `load` says so of that shape; the others stay usable
+                continue
+        return tuple(sorted(names))
+
+    def _class(self, category: str, name: str) -> str:
+        return name if self.category else f"{category}/{name}"
+
+    def _items(self) -> list[PsbItem]:
+        items = index(self.root)
+        found = sorted({item.category for item in items})
+        if self.category is not None and self.category not in found:
+            raise InputError(self.root, f"holds no category {self.category}", f"it holds {', '.join(found)}")
+        return [item for item in items if self.category in (None, item.category)]
+
+
+def _person(path: Path) -> int:
+    return int(path.stem.rpartition("_")[2])
+
+
 def _by_category(mesh: Path) -> PsbItem:
     labels = mesh.with_name(f"{mesh.stem}_labels.txt")
     humans = _segments_in(mesh.with_name(f"{mesh.stem}_seg"))
@@ -207,8 +265,8 @@ def _by_number(base: Path, mesh: Path) -> PsbItem:
 
 
 def _segments_in(folder: Path) -> tuple[Path, ...]:
-    paths = [path for path in folder.glob("*.seg") if path.stem.rpartition("_")[2].isdigit()]
-    return tuple(sorted(paths, key=lambda path: int(path.stem.rpartition("_")[2])))
+    paths = [path for path in folder.glob("*.seg") if path.stem.rpartition("_")[2].isdecimal()]
+    return tuple(sorted(paths, key=_person))
 
 
 def _lines(path: str | Path) -> list[str]:
@@ -218,6 +276,13 @@ def _lines(path: str | Path) -> list[str]:
         raise InputError(path, f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(path, "expected a text file, found binary data") from None
+
+
+def _pairs(path: str | Path) -> list[str]:
+    lines = _lines(path)
+    if len(lines) % 2:
+        raise InputError(path, f"expected pairs of lines (name, faces), found {len(lines)} lines")
+    return lines
 
 
 def _integers(path: str | Path, text: str, what: str) -> Int[np.ndarray, "m"]:
