@@ -24,8 +24,10 @@ class PartBatch:
         normals: (N, 3) float32, or None. A zero row is a point whose normal is unknown.
         colors: (N, 3) float32 in 0..1, or None.
         labels: level name -> (N,) int64 part labels, 0…k_i-1 inside each shape, -1 unlabelled; coarse levels first.
+        semantics: level name -> (N,) int64 classes, numbers in the dataset's taxonomy, -1 unlabelled.
         hierarchies: one PartHierarchy over the points of each shape, or an empty tuple.
         names: one name per shape.
+        categories: one category per shape, or an empty tuple.
         surface: (N,) bool, which rows are points of the shape that a network may read; the others, points inside the
             solid, are only labelled (their normals are zero). None: all of them. Datasets give it for training alone.
     """
@@ -35,8 +37,10 @@ class PartBatch:
     normals: Float[Tensor, "N 3"] | None = None
     colors: Float[Tensor, "N 3"] | None = None
     labels: dict[str, Int[Tensor, "N"]] = field(default_factory=dict)
+    semantics: dict[str, Int[Tensor, "N"]] = field(default_factory=dict)
     hierarchies: tuple[PartHierarchy, ...] = ()
     names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     surface: Bool[Tensor, "N"] | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +49,7 @@ class PartBatch:
         if self.ptr.ndim != 1 or len(self.ptr) < 2:
             raise PartsegError("ptr must hold b + 1 offsets, b ≥ 1")
         rows = {"normals": self.normals, "colors": self.colors, "surface": self.surface, **self.labels}
+        rows |= {f"semantics {level}": value for level, value in self.semantics.items()}
         for key, value in rows.items():
             if value is not None and len(value) != len(self.points):
                 raise PartsegError(f"{len(self.points)} points but {len(value)} rows of {key}")
@@ -93,6 +98,7 @@ class PartBatch:
             normals=fill(self.normals, 0.0),
             colors=fill(self.colors, 0.0),
             labels={k: fill(v, -1) for k, v in self.labels.items()},
+            semantics={k: fill(v, -1) for k, v in self.semantics.items()},
             hierarchies=(),
             surface=fill(self.surface, False),
         )
@@ -109,9 +115,28 @@ class PartBatch:
             cut(self.normals),
             cut(self.colors),
             {k: v[a:b] for k, v in self.labels.items()},
+            {k: v[a:b] for k, v in self.semantics.items()},
             self.hierarchies[i : i + 1],
             self.names[i : i + 1],
+            self.categories[i : i + 1],
             cut(self.surface),
+        )
+
+    def selected(self, rows: Bool[Tensor, "N"]) -> PartBatch:
+        """Some of the rows, in the same order. Part labels keep their numbers; hierarchies are dropped."""
+        kept = torch.zeros_like(self.ptr)
+        kept[1:] = torch.cumsum(torch.bincount(self.index[rows], minlength=self.n_shapes), 0)
+        pick = lambda x: None if x is None else x[rows]  # noqa: E731
+        return replace(
+            self,
+            points=self.points[rows],
+            ptr=kept,
+            normals=pick(self.normals),
+            colors=pick(self.colors),
+            labels={k: v[rows] for k, v in self.labels.items()},
+            semantics={k: v[rows] for k, v in self.semantics.items()},
+            hierarchies=(),
+            surface=pick(self.surface),
         )
 
     @classmethod
@@ -121,7 +146,7 @@ class PartBatch:
             raise PartsegError("nothing to collate")
         sizes = torch.cat([item.ptr.diff() for item in items])
         cat = lambda xs: None if any(x is None for x in xs) else torch.cat(xs)  # noqa: E731
-        levels = [k for k in items[0].labels if all(k in item.labels for item in items)]
+        labels, semantics = _tables([item.labels for item in items]), _tables([item.semantics for item in items])
         flagged = any(item.surface is not None for item in items)
         flags = [torch.ones_like(x.points[:, 0], dtype=bool) if x.surface is None else x.surface for x in items]
         whole = all(len(item.hierarchies) == item.n_shapes for item in items)
@@ -130,9 +155,11 @@ class PartBatch:
             ptr=torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]),
             normals=cat([item.normals for item in items]),
             colors=cat([item.colors for item in items]),
-            labels={k: torch.cat([item.labels[k] for item in items]) for k in levels},
+            labels=labels,
+            semantics=semantics,
             hierarchies=tuple(h for item in items for h in item.hierarchies) if whole else (),
             names=tuple(x for item in items for x in item.names),
+            categories=tuple(x for item in items for x in item.categories),
             surface=torch.cat(flags) if flagged else None,
         )
 
@@ -151,9 +178,15 @@ class PartBatch:
             value = getattr(self, f.name)
             if isinstance(value, Tensor):
                 out[f.name] = fn(value)
-            elif f.name == "labels":
+            elif f.name in ("labels", "semantics"):
                 out[f.name] = {k: fn(v) for k, v in value.items()}
         return replace(self, **out)
+
+
+def _tables(tables: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The levels that all have, end to end."""
+    levels = [level for level in tables[0] if all(level in table for table in tables)]
+    return {level: torch.cat([table[level] for table in tables]) for level in levels}
 
 
 def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import lightning
@@ -38,8 +38,23 @@ class Shuffled(Sampler[int]):
         return self.n
 
     def __iter__(self) -> Iterator[int]:
+        return iter(torch.randperm(self.n, generator=self._generator()).tolist())
+
+    def _generator(self) -> torch.Generator:
         seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
-        return iter(torch.randperm(self.n, generator=torch.Generator().manual_seed(seed)).tolist())
+        return torch.Generator().manual_seed(seed)
+
+
+class Balanced(Shuffled):
+    """As many draws as there are shapes, every category equally often, with repetition."""
+
+    def __init__(self, categories: Sequence[str], seed: int = 0, epoch: int = 0) -> None:
+        super().__init__(len(categories), seed, epoch)
+        _, number, count = np.unique(np.asarray(categories), return_inverse=True, return_counts=True)
+        self.weights = torch.from_numpy(1.0 / count[number])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(torch.multinomial(self.weights, self.n, replacement=True, generator=self._generator()).tolist())
 
 
 class PartDataModule(lightning.LightningDataModule):
@@ -67,9 +82,13 @@ class PartDataModule(lightning.LightningDataModule):
         """The dataset of "train", "val", "test" or "predict"."""
         raise NotImplementedError(f"{type(self).__name__} has no {split} split")
 
+    def sampler(self, dataset: Dataset) -> Shuffled:
+        """The order of training shapes."""
+        return Shuffled(len(dataset), self.seed, self._epoch)
+
     def train_dataloader(self) -> DataLoader:
         dataset = self.dataset("train")
-        return self._loader(dataset, sampler=Shuffled(len(dataset), self.seed, self._epoch))
+        return self._loader(dataset, sampler=self.sampler(dataset))
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.dataset("val"))

@@ -84,6 +84,77 @@ class Augmentation:
         return linear
 
 
+@dataclass(frozen=True)
+class PaperAugmentation:
+    """Random motions as the papers state them: x' = s (R (x + noise + shift) + t), drawn anew for each shape.
+
+    Attributes:
+        angles: R is the product of rotations about these axes, the last one applied first ("zxy": Rz Rx Ry).
+        degrees: angles are whole degrees, uniform in [-this, this).
+        sigma, clip: angles are normal with this deviation, in radians, cut off at ± clip. Without either, angles are
+            uniform in the full circle.
+        scale: s is uniform in this range.
+        shift: uniform in ± this on each axis, before the rotation.
+        move, move_sigma: t is uniform in ± move, or normal, on each axis.
+        noise, noise_clip: normal noise on every coordinate, cut off at ± noise_clip.
+        noisy_normals: the same noise on normals, which are not made unit vectors again.
+        cube: points that leave [-cube, cube]³ are dropped; 0 keeps all.
+    """
+
+    angles: str = ""
+    degrees: int = 0
+    sigma: float = 0.0
+    clip: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    move: float = 0.0
+    move_sigma: float = 0.0
+    noise: float = 0.0
+    noise_clip: float = 0.0
+    noisy_normals: bool = False
+    cube: float = 0.0
+
+    def __call__(self, batch: PartBatch, generator: torch.Generator | None = None) -> PartBatch:
+        """The batch with each shape moved. Random numbers come from `generator` (on the CPU)."""
+        b, device, index = batch.n_shapes, batch.points.device, batch.index
+
+        def uniform(low: float, high: float, *size: int) -> Tensor:
+            return (low + (high - low) * torch.rand(size, generator=generator)).to(device)
+
+        def noisy(x: Tensor) -> Tensor:
+            draw = torch.randn(x.shape, generator=generator) * self.noise
+            return x + (draw.clamp(-self.noise_clip, self.noise_clip) if self.noise_clip else draw).to(device)
+
+        turn = self.rotations(b, generator).to(device)
+        scale = uniform(*self.scale, b)
+        shift = uniform(-self.shift, self.shift, b, 3)
+        move = uniform(-self.move, self.move, b, 3)
+        if self.move_sigma:
+            move = move + torch.randn((b, 3), generator=generator).to(device) * self.move_sigma
+        points = noisy(batch.points) if self.noise else batch.points
+        points = torch.einsum("nij,nj->ni", turn[index], points + shift[index])
+        points = scale[index, None] * (points + move[index])
+        normals = batch.normals
+        if normals is not None:
+            normals = noisy(normals) if self.noisy_normals else normals
+            normals = torch.einsum("nij,nj->ni", turn[index], normals)
+        moved = replace(batch, points=points, normals=normals, hierarchies=())
+        return moved.selected((points.abs() <= self.cube).all(1)) if self.cube else moved
+
+    def rotations(self, b: int, generator: torch.Generator | None = None) -> Float[Tensor, "b 3 3"]:
+        """b random rotations."""
+        out = torch.eye(3).repeat(b, 1, 1)
+        for name in self.angles:
+            if self.degrees:
+                angle = torch.randint(-self.degrees, self.degrees, (b,), generator=generator) * (math.pi / 180)
+            elif self.sigma:
+                angle = (torch.randn(b, generator=generator) * self.sigma).clamp(-self.clip, self.clip)
+            else:
+                angle = torch.rand(b, generator=generator) * (2 * math.pi)
+            out = out @ rotations(torch.eye(3)["xyz".index(name)].repeat(b, 1), angle)
+        return out
+
+
 def rotations(axis: Float[Tensor, "b 3"], angle: Float[Tensor, "b"]) -> Float[Tensor, "b 3 3"]:
     """Rotation matrices about unit axes (Rodrigues' formula), angles in radians."""
     x, y, z = axis.unbind(1)
@@ -100,11 +171,21 @@ def _bounds(points: Tensor, index: Tensor, b: int) -> tuple[Tensor, Tensor]:
     return torch.nan_to_num(low, posinf=0.0), torch.nan_to_num(high, neginf=0.0)
 
 
-PRESETS = {
+PRESETS: dict[str, Augmentation | PaperAugmentation] = {
     "none": Augmentation(),
     # ours: any of the six axes may be up in a stranger's file
     "any-up": Augmentation(
         up="any", turn=math.pi, tilt=0.35, stretch=0.15, mirror=0.5, jitter=0.002, extent=1.8, extent_range=0.1
     ),
     "upright": Augmentation(turn=math.pi, stretch=0.15, mirror=0.5, jitter=0.002, extent=1.8, extent_range=0.1),
+    # Mo et al. 2019, the training scripts of the PartNet experiments
+    "partnet": PaperAugmentation(
+        angles="zyx", sigma=0.06, clip=0.18, scale=(0.8, 1.25), shift=0.1, noise=0.01, noise_clip=0.05
+    ),
+    # Yu et al. 2019, the released training code
+    "recursive-partnet": PaperAugmentation(noise=0.01, noise_clip=0.05, noisy_normals=True),
+    # Sun et al. 2022, Sec. 4.1 and the released data layer
+    "instance-fusion": PaperAugmentation(angles="zxy", degrees=10, scale=(0.75, 1.25), move=0.125, cube=1.0),
+    # Yi et al. 2019, the released ScanNet loader
+    "gspn": PaperAugmentation(angles="z", move_sigma=1.0),
 }

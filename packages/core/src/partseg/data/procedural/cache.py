@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from partseg.data.cache import cache_root
 from partseg.data.procedural.grammar import ProceduralShape, Repeat, SurfaceSample
 from partseg.errors import InputError, ShapeWarning
 from partseg.files import write_aside
@@ -28,18 +27,6 @@ Key = Mapping[str, str | int | float | bool | None]
 
 _MESH = ("vertices", "faces", "face_leaf", "parent", "generation")
 _POINTS = ("points", "normals", "face_index")
-
-
-def cache_root() -> Path:
-    """``PARTSEG_CACHE`` if set, else ``partseg`` in the platform's folder for caches."""
-    if chosen := os.environ.get("PARTSEG_CACHE"):
-        return Path(chosen)
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "partseg"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "partseg" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "partseg"
 
 
 @lru_cache(maxsize=1)
