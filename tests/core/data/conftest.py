@@ -22,8 +22,10 @@ def item():
             normals=torch.nn.functional.normalize(torch.randn(n, 3, generator=g)) if normals else None,
             colors=torch.rand(n, 3, generator=g) if colors else None,
             labels={"coarse": torch.where(fine < 0, -1, fine // 2), "fine": fine},
+            semantics={"fine": fine * 2},
             hierarchies=(PartHierarchy.from_labels(fine.numpy()),) if hierarchy else (),
             names=(f"item-{seed}",),
+            categories=(f"kind-{seed % 2}",),
         )
 
     return make

@@ -19,11 +19,14 @@ quiet = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], ma
 
 def same(a: PartBatch, b: PartBatch) -> None:
     assert torch.equal(a.points, b.points) and torch.equal(a.ptr, b.ptr) and a.names == b.names
+    assert a.categories == b.categories
     for key in ("normals", "colors"):
         x, y = getattr(a, key), getattr(b, key)
         assert (x is None) == (y is None) and (x is None or torch.equal(x, y))
     assert list(a.labels) == list(b.labels)
     assert all(torch.equal(a.labels[k], b.labels[k]) for k in a.labels)
+    assert list(a.semantics) == list(b.semantics)
+    assert all(torch.equal(a.semantics[k], b.semantics[k]) for k in a.semantics)
     assert len(a.hierarchies) == len(b.hierarchies)
     assert all(x is y or x.to_json() == y.to_json() for x, y in zip(a.hierarchies, b.hierarchies))
 
@@ -123,3 +126,15 @@ def test_what_is_no_batch_says_why(item):
         PartBatch.collate([])
     with pytest.raises(IndexError):
         item(3)[1]
+
+
+@quiet
+@given(SIZES, st.integers(0, 2**32 - 1))
+def test_selected_rows_stay_in_their_shapes(item, sizes, seed):
+    batch = PartBatch.collate([item(n, i) for i, n in enumerate(sizes)])
+    rows = torch.rand(len(batch.points), generator=torch.Generator().manual_seed(seed)) < 0.5
+    out = batch.selected(rows).validate()
+    assert torch.equal(out.index, batch.index[rows]) and out.hierarchies == () and out.names == batch.names
+    assert torch.equal(out.points, batch.points[rows]) and torch.equal(
+        out.semantics["fine"], batch.semantics["fine"][rows]
+    )

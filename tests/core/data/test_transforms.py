@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from partseg.data.batch import PartBatch
-from partseg.data.transforms import PRESETS, Augmentation, rotations
+from partseg.data.transforms import PRESETS, Augmentation, PaperAugmentation, rotations
 
 
 def sphere_triangles(b: int, n: int, seed: int) -> PartBatch:
@@ -75,7 +75,8 @@ def test_presets_follow_from_the_generator(name):
     a, b, c = (PRESETS[name](batch, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
     assert torch.equal(a.points, b.points) and torch.equal(a.normals, b.normals)
     assert name == "none" or not torch.equal(a.points, c.points)
-    assert torch.equal(a.ptr, batch.ptr) and a.hierarchies == ()
+    assert a.n_shapes == batch.n_shapes and a.hierarchies == ()
+    assert torch.equal(a.ptr, batch.ptr) or name == "instance-fusion"  # which drops points outside the cube
 
 
 def test_upright_keeps_up_up():
@@ -111,3 +112,56 @@ def test_rotations_are_scipys():
     angle = np.linspace(-4, 4, 6)
     got = rotations(torch.tensor(axis), torch.tensor(angle)).numpy()
     np.testing.assert_allclose(got, Rotation.from_rotvec(axis * angle[:, None]).as_matrix(), atol=1e-6)
+
+
+def test_euler_angles_are_applied_last_axis_first():
+    augmentation = PaperAugmentation(angles="zxy", degrees=10)
+    turns = augmentation.rotations(400, torch.Generator().manual_seed(0)).double()
+    angles = Rotation.from_matrix(turns.numpy()).as_euler("ZXY", degrees=True)  # intrinsic: Rz Rx Ry
+    np.testing.assert_allclose(angles, np.round(angles), atol=1e-3)
+    assert angles.min() >= -10.001 and angles.max() <= 9.001
+    assert len(np.unique(np.round(angles[:, 0]))) == 20
+
+
+def test_the_partnet_ranges():
+    augmentation = PRESETS["partnet"]
+    turns = augmentation.rotations(4000, torch.Generator().manual_seed(1)).double().numpy()
+    angles = Rotation.from_matrix(turns).as_euler("ZYX")
+    assert np.abs(angles).max() <= 0.18 + 1e-5
+    assert angles.std() == pytest.approx(0.06, abs=0.003)
+    grid = torch.zeros(4000, 3)
+    grid[1::2, 0] = 1.0  # pairs at distance 1: their distance afterwards is the scale, up to the noise
+    batch = PartBatch(grid, torch.arange(0, 4001, 2))
+    out = augmentation(batch, torch.Generator().manual_seed(2)).points.view(-1, 2, 3)
+    length = (out[:, 1] - out[:, 0]).norm(dim=1)
+    assert 0.8 * 0.85 < length.min() < 0.85 and 1.2 < length.max() < 1.25 * 1.15
+    assert out[:, 0].abs().max() <= 1.25 * (0.1 + 0.05) * math.sqrt(3)
+
+
+def test_fusion_scales_the_translation_too_and_drops_what_leaves_the_cube():
+    batch = PartBatch(torch.zeros(500, 3), torch.arange(501), labels={"1": torch.arange(500)})
+    out = PRESETS["instance-fusion"](batch, torch.Generator().manual_seed(0))
+    assert len(out.points) == 500
+    assert 0.125 < out.points.abs().max() <= 0.125 * 1.25  # beyond 0.125 only because it is scaled
+    edge = PartBatch(torch.full((400, 3), 0.99), torch.arange(0, 401, 100), labels={"1": torch.arange(400)})
+    out = PRESETS["instance-fusion"](edge, torch.Generator().manual_seed(0)).validate()
+    assert out.n_shapes == 4 and len(out.points) == len(out.labels["1"]) < 400
+    assert (out.points.abs() <= 1).all()
+
+
+def test_recursive_noise_is_on_all_six_channels_and_clipped():
+    batch = sphere_triangles(4, 500, 3)
+    out = PRESETS["recursive-partnet"](batch, torch.Generator().manual_seed(0))
+    for moved, before in ((out.points, batch.points), (out.normals, batch.normals)):
+        noise = moved - before
+        assert noise.abs().max() <= 0.05 + 1e-6 and noise.std() == pytest.approx(0.01, abs=5e-4)
+
+
+def test_gspn_turns_about_z_and_moves_by_metres():
+    augmentation = PRESETS["gspn"]
+    turns = augmentation.rotations(300, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turns[:, 2], torch.tensor([0.0, 0, 1]).expand(300, 3))
+    batch = PartBatch(torch.zeros(3000, 3), torch.arange(3001))
+    moves = augmentation(batch, torch.Generator().manual_seed(0)).points
+    torch.testing.assert_close(moves.std(0), torch.ones(3), atol=0.05, rtol=0)
+    torch.testing.assert_close(moves.mean(0), torch.zeros(3), atol=0.08, rtol=0)

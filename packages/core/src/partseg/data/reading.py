@@ -67,10 +67,11 @@ class ReaderDataset(Dataset):
         self.reader, self.points, self.level, self.normalize = reader, points, level, normalize
         self.interior, self.hierarchies, self.skip_damaged = interior, hierarchies, skip_damaged
         self.items = reader.index() if items is None else tuple(items)
+        options = {k: str(v) for k, v in sorted(vars(reader).items()) if k != "root" and not k.startswith("_")}
         recipe = {
             "reader": type(reader).__qualname__,
             "version": reader.version,
-            "options": {key: str(value) for key, value in sorted(vars(reader).items()) if key != "root"},
+            "options": options,
             "points": points,
             "normalize": normalize,
         }
