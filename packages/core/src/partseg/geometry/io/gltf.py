@@ -41,6 +41,39 @@ class _Piece:
     colors: np.ndarray | None
     material: int
     node: int
+    primitive: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class SceneParts:
+    """A glTF mesh with what its faces belong to.
+
+    Attributes:
+        shape: as `read_document` gives it.
+        placed: the nodes with a mesh, depth first.
+        face_place: (f,) int64, index into `placed`.
+        face_primitive: (f,) int64, number of the primitive in its mesh.
+    """
+
+    shape: Shape
+    placed: tuple[Placement, ...]
+    face_place: Int[np.ndarray, "f"]
+    face_primitive: Int[np.ndarray, "f"]
+
+
+def read_parts(path: Path, document: dict, binary: bytes | None) -> SceneParts:
+    """The mesh of `read_document` and, for each face, its node and primitive.
+
+    Raises:
+        InputError: as `read_document`, or the scene has points alone.
+    """
+    shape, placed, pieces = _read(path, document, binary)
+    if not shape.is_mesh:
+        raise InputError(path, "its scene holds points, expected triangles")
+    counts = [len(piece.triangles) for piece in pieces]
+    place = np.repeat(np.array([piece.node for piece in pieces], np.int64), counts)
+    primitive = np.repeat(np.array([piece.primitive for piece in pieces], np.int64), counts)
+    return SceneParts(shape, tuple(placed), place, primitive)
 
 
 def read_document(path: Path, document: dict, binary: bytes | None) -> Shape:
@@ -52,6 +85,11 @@ def read_document(path: Path, document: dict, binary: bytes | None) -> Shape:
     Raises:
         InputError: not glTF 2.0, damaged, compressed geometry, or nothing to see.
     """
+    return _read(path, document, binary)[0]
+
+
+def _read(path: Path, document: dict, binary: bytes | None) -> tuple[Shape, list[Placement], list[_Piece]]:
+    """The shape, the nodes with a mesh, and the pieces with triangles in the order of the faces."""
     accessors = Accessors(path, document, binary)
     placed, worlds = placements(path, document, accessors)
     pieces: list[_Piece] = []
@@ -60,14 +98,14 @@ def read_document(path: Path, document: dict, binary: bytes | None) -> Shape:
     total = 0
     node_names: list[str] = []
     for place in placed:
-        for primitive in item(document, "meshes", place.mesh)["primitives"]:
+        for number, primitive in enumerate(item(document, "meshes", place.mesh)["primitives"]):
             piece = _piece(path, document, accessors, primitive, place, worlds, uv_sets)
             if piece is None:
                 continue
             total += max(len(piece.triangles), len(piece.vertices))
             if total > MAX_ELEMENTS:
                 raise InputError(path, f"its scene has more than {MAX_ELEMENTS:,} elements", "decimate it first")
-            piece.node = len(node_names)
+            piece.node, piece.primitive = len(node_names), number
             (points if primitive.get("mode", _TRIANGLES) == _POINTS else pieces).append(piece)
         node_names.append(place.name)
     if not pieces and not points:
@@ -81,7 +119,8 @@ def read_document(path: Path, document: dict, binary: bytes | None) -> Shape:
         normals = None
         if all(piece.normals is not None for piece in points):
             normals = np.concatenate([piece.normals for piece in points])
-        return cloud_shape(path, np.concatenate([piece.vertices for piece in points]), normals, rgb)
+        cloud = cloud_shape(path, np.concatenate([piece.vertices for piece in points]), normals, rgb)
+        return cloud, placed, pieces
 
     offsets = np.cumsum([0] + [len(piece.vertices) for piece in pieces])
     faces = [np.where(p.triangles < 0, -1, p.triangles + offset) for p, offset in zip(pieces, offsets)]
@@ -96,7 +135,8 @@ def read_document(path: Path, document: dict, binary: bytes | None) -> Shape:
         node_names=tuple(node_names),
         face_node=np.repeat(np.array([p.node for p in pieces], np.int32), counts),
     )
-    return mesh_shape(path, np.concatenate([p.vertices for p in pieces]), np.concatenate(faces), appearance=appearance)
+    vertices = np.concatenate([p.vertices for p in pieces])
+    return mesh_shape(path, vertices, np.concatenate(faces), appearance=appearance), placed, pieces
 
 
 def _piece(

@@ -21,11 +21,18 @@ class Placement(NamedTuple):
     matrix: Float[np.ndarray, "4 4"]
 
 
-def placements(path: Path, document: dict, accessors: Accessors) -> tuple[list[Placement], dict[int, np.ndarray]]:
-    """Meshes of the default scene in depth-first order, and the world matrix of every node reached.
+class Visit(NamedTuple):
+    """A node reached from a scene: its number, the node it was reached from (-1: none), whether it was met before."""
 
-    A node is visited once: one that is its own ancestor, or that has two parents, is a `ShapeWarning`. Without a
-    default scene the first counts, without any scene all nodes that are nobody's child.
+    node: int
+    parent: int
+    again: bool
+
+
+def walk(document: dict) -> list[Visit]:
+    """Nodes of the default scene, depth first; the children of a node met again are not followed.
+
+    Without a default scene the first counts, without any scene all nodes that are nobody's child.
     """
     nodes = document.get("nodes", [])
     scenes = document.get("scenes", [])
@@ -34,24 +41,43 @@ def placements(path: Path, document: dict, accessors: Accessors) -> tuple[list[P
     else:
         children = {child for node in nodes for child in node.get("children", [])}
         roots = [index for index in range(len(nodes)) if index not in children]
-    worlds: dict[int, np.ndarray] = {}
-    found: list[Placement] = []
-    stack = [(index, np.eye(4)) for index in reversed(roots)]
-    repeated = False
+    seen: set[int] = set()
+    visits: list[Visit] = []
+    stack = [(index, -1) for index in reversed(roots)]
     while stack:
         index, parent = stack.pop()
-        if index in worlds:
-            repeated = True
+        visits.append(Visit(index, parent, index in seen))
+        if index not in seen:
+            seen.add(index)
+            stack += [(child, index) for child in reversed(item(document, "nodes", index).get("children", []))]
+    return visits
+
+
+def part_name(document: dict, index: int) -> str:
+    """Name of a node with a mesh: its own, or that of the mesh."""
+    node = item(document, "nodes", index)
+    return str(node.get("name") or item(document, "meshes", node["mesh"]).get("name") or f"node_{index}")
+
+
+def placements(path: Path, document: dict, accessors: Accessors) -> tuple[list[Placement], dict[int, np.ndarray]]:
+    """Meshes of the default scene in depth-first order (see `walk`), and the world matrix of every node reached.
+
+    A node is visited once: one that is its own ancestor, or that has two parents, is a `ShapeWarning`.
+    """
+    visits = walk(document)
+    worlds: dict[int, np.ndarray] = {}
+    found: list[Placement] = []
+    for visit in visits:
+        if visit.again:
             continue
-        node = item(document, "nodes", index)
+        node = item(document, "nodes", visit.node)
+        above = worlds[visit.parent] if visit.parent >= 0 else np.eye(4)
         with np.errstate(all="ignore"):
-            world = worlds[index] = parent @ local_matrix(node)
+            world = worlds[visit.node] = above @ local_matrix(node)
         if "mesh" in node:
-            mesh = item(document, "meshes", node["mesh"])
-            name = str(node.get("name") or mesh.get("name") or f"node_{index}")
-            found += [Placement(index, name, node["mesh"], m) for m in _instances(node, world, accessors)]
-        stack += [(child, world) for child in reversed(node.get("children", []))]
-    if repeated:
+            name = part_name(document, visit.node)
+            found += [Placement(visit.node, name, node["mesh"], m) for m in _instances(node, world, accessors)]
+    if any(visit.again for visit in visits):
         warn(path, "its node tree has a cycle or a node with two parents: each node is used once")
     return found, worlds
 
