@@ -48,6 +48,7 @@ class FilesDataModule(PartDataModule):
         hierarchies: serve the part trees.
         balanced: draw every category equally often in training.
         skip_damaged: go on past shapes that cannot be read, with a warning for each.
+        exclude: names of shapes to leave out, for instance for their licence.
         batch_size, workers, augmentation, seed: see `PartDataModule`.
     """
 
@@ -64,6 +65,7 @@ class FilesDataModule(PartDataModule):
         hierarchies: bool = False,
         balanced: bool = False,
         skip_damaged: bool = False,
+        exclude: tuple[str, ...] = (),
         batch_size: int = 4,
         workers: int = 0,
         augmentation: str = "any-up",
@@ -75,13 +77,14 @@ class FilesDataModule(PartDataModule):
         self.cache = cache_root() / "data" / self.name if cache == "auto" else cache
         self.interior, self.hierarchies = interior, hierarchies
         self.balanced, self.skip_damaged = balanced, skip_damaged
+        self.exclude = frozenset(exclude)
         self._items: tuple[PartItem, ...] | None = None
 
     @property
     def items(self) -> tuple[PartItem, ...]:
         """Every shape, indexed once."""
         if self._items is None:
-            self._items = self.reader.index()
+            self._items = tuple(item for item in self.reader.index() if item.name not in self.exclude)
         return self._items
 
     def dataset(self, split: str) -> ReaderDataset:
