@@ -15,7 +15,7 @@ from partseg.errors import InputError
 
 def test_sets_are_read_back(tmp_path: Path) -> None:
     known = write_coseg(tmp_path, shapes=11)
-    reader = pickle.loads(pickle.dumps(CosegReader(tmp_path)))
+    reader = pickle.loads(pickle.dumps(CosegReader(tmp_path)))  # noqa: S301
     items = reader.index()
     assert [item.name for item in items] == [f"{x}/{i}" for x in ("Chair", "Large-Vases") for i in range(1, 12)]
     names = reader.taxonomy()["parts"]

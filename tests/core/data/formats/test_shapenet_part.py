@@ -16,7 +16,7 @@ from partseg.errors import InputError
 
 def test_the_text_release_is_read_back(tmp_path: Path) -> None:
     known = write_text(tmp_path)
-    reader = pickle.loads(pickle.dumps(ShapeNetPartReader(tmp_path)))
+    reader = pickle.loads(pickle.dumps(ShapeNetPartReader(tmp_path)))  # noqa: S301
     items = reader.index()
     assert [item.name for item in items] == sorted(known)
     for item in items:
