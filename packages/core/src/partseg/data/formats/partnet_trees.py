@@ -23,7 +23,9 @@ from partseg.errors import InputError
 from partseg.parts.hierarchy import PartHierarchy
 
 MAX_BYTES = 1 << 26  # of a JSON; the largest released tree is far below 1 MB
-MAX_NODES = 200_000
+MAX_NODES = 20_000
+MAX_DEPTH = 100
+MAX_NAME = 256
 OTHER = "other"
 _MEND = "unpack the object again"
 
@@ -77,7 +79,7 @@ def read_tree(path: Path) -> RawTree:
 
     Raises:
         InputError: no such file, not JSON, not a list of one root, a node without an integer id and a name, an id that
-            stands twice (or below itself: a cycle), a mesh that is no plain file name, or too large a file.
+            stands twice (or below itself: a cycle), a mesh that is no plain file name, or an absurd size.
     """
     roots = read_json(path)
     if not isinstance(roots, list) or len(roots) != 1:
@@ -90,12 +92,12 @@ def read_tree(path: Path) -> RawTree:
     texts: list[str] = []
     objs: list[tuple[str, ...]] = []
     seen: dict[int, int] = {}
-    stack: list[tuple[Any, int]] = [(roots[0], -1)]
+    stack: list[tuple[Any, int, int]] = [(roots[0], -1, 0)]
     while stack:
-        node, above = stack.pop()
+        node, above, depth = stack.pop()
         here = len(ids)
-        if here >= MAX_NODES:
-            raise InputError(path, f"expected at most {MAX_NODES:,} nodes, found more")
+        if here >= MAX_NODES or depth >= MAX_DEPTH:
+            raise InputError(path, f"expected at most {MAX_NODES:,} nodes, {MAX_DEPTH} generations, found more", _MEND)
         number, name, text, pieces, below = _node(path, node)
         if number in seen:
             raise InputError(path, _twice(number, seen[number], above, parent), _MEND)
@@ -106,7 +108,7 @@ def read_tree(path: Path) -> RawTree:
         names.append(name)
         texts.append(text)
         objs.append(pieces)
-        stack.extend((child, here) for child in reversed(below))
+        stack.extend((child, here, depth + 1) for child in reversed(below))
     (most, times) = Counter(ori).most_common(1)[0]
     if times > 1:
         raise InputError(path, f"{times} nodes have ori_id {most}, expected one", _MEND)
@@ -208,7 +210,7 @@ def _node(path: Path, node: Any) -> tuple[int, str, str, tuple[str, ...], list[A
         raise InputError(path, f"expected a node as an object, found {type(node).__name__}", _MEND)
     name = node.get("name")
     number = _integer(path, node.get("id"), f"id of node {str(name)[:60]!r}")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
         raise InputError(path, f"expected a name at node {number}, found {str(name)[:60]!r}", _MEND)
     below, pieces, text = node.get("children", []), node.get("objs", []), node.get("text", name)
     if not isinstance(below, list) or not isinstance(pieces, list):
