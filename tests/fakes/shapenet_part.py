@@ -59,24 +59,7 @@ def write_h5(root: Path, lists: bool = True, n: int = 64) -> dict[str, dict[str,
     from partseg.data.formats.shapenet_part import CATEGORIES as names
 
     root.mkdir(parents=True, exist_ok=True)
-    numbers = [
-        "02691156",
-        "02773838",
-        "02954340",
-        "02958343",
-        "03001627",
-        "03261776",
-        "03467517",
-        "03624134",
-        "03636649",
-        "03642806",
-        "03790512",
-        "03797390",
-        "03948459",
-        "04099429",
-        "04225987",
-        "04379243",
-    ]
+    numbers = [f"{2691156 + i:08d}" for i in range(16)]
     known: dict[str, dict[str, Any]] = {}
     for f, (stem, split) in enumerate([("train0", "train"), ("train1", "train"), ("val0", "val"), ("test0", "test")]):
         clouds = [cloud(100 * f + c, classes, n) for c, (_, classes) in enumerate(CATEGORIES.values())]
