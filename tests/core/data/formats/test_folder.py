@@ -118,6 +118,26 @@ def test_an_array_of_absurd_size_takes_no_memory(root: Path) -> None:
         FolderReader(root).load(FolderReader(root, category="box").index()[0])
 
 
+def test_scrambled_arrays_are_read_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.off").write_text(TETRAHEDRON)
+    path, rng = tmp_path / "a.labels.npy", np.random.default_rng(0)
+    np.save(path, np.arange(4))
+    data = path.read_bytes()
+    reader = FolderReader(tmp_path)
+    [item] = reader.index()
+    refused = 0
+    for _ in range(500):
+        changed = bytearray(data)
+        for at in rng.integers(0, 80, 3):  # the header
+            changed[at] = rng.integers(256)
+        path.write_bytes(changed)
+        try:
+            assert len(reader.load(item).labels["parts"]) == 4
+        except InputError:
+            refused += 1
+    assert refused > 400
+
+
 def test_labels_in_two_places_are_refused(root: Path) -> None:
     np.save(root / "train" / "box" / "dot_labels.npy", QUADS)
     [error] = FolderReader(root).check()

@@ -13,6 +13,8 @@ folder of results whose input is not beside it is read as a shape itself: `parts
 from __future__ import annotations
 
 import os
+import tokenize
+import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +36,10 @@ _BESIDE = (".labels.npy", "_labels.npy", ".labels.txt", "_labels.txt", ".seg")
 _SEMANTIC = ".semantic.npy"
 _CLASSES = "classes.txt"
 _MAX_CLASSES = 100_000
+_BAD_ARRAY = (
+    ValueError, TypeError, LookupError, EOFError, OverflowError, MemoryError, SyntaxError, RecursionError,
+    tokenize.TokenError, zipfile.BadZipFile,
+)  # fmt: skip
 _MEND = f"give a folder that holds shapes; they end in {' '.join(_WANTED)}"
 
 
@@ -141,7 +147,7 @@ def _from_npy(path: Path) -> np.ndarray:
         values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a false header takes no memory
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, OverflowError, MemoryError, SyntaxError) as error:
+    except _BAD_ARRAY as error:
         raise InputError(
             path, f"expected a NumPy array of integers: {str(error)[:120]}", "write it with np.save"
         ) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _MEND = (
     "np.savez('label.npz', **np.load('label.npy', allow_pickle=True).item())\""
 )
 _ARRAY = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
+_BAD_HEADER = (ValueError, TypeError, LookupError, EOFError, SyntaxError, RecursionError, tokenize.TokenError)
 _DTYPE, _ENCODE = "numpy dtype", "_codecs encode"
 _NAMES = {*_ARRAY, _DTYPE, _ENCODE, "numpy ndarray"}
 
@@ -78,7 +80,7 @@ def _from_npy(path: Path) -> dict[str, np.ndarray]:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = header(file)
-        except (ValueError, EOFError, SyntaxError) as error:
+        except _BAD_HEADER as error:
             raise InputError(path, f"expected a NumPy file: {str(error)[:120]}", "unpack the release again") from None
         if shape != () or not dtype.hasobject:
             raise InputError(path, f"expected a dictionary saved by NumPy, found {dtype} {shape}")
