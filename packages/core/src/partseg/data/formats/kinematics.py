@@ -89,7 +89,8 @@ def refuse(error: InputError) -> None:
 
 
 def pose(
-    translation: Sequence[float] = (0.0, 0.0, 0.0), rotation: Float[np.ndarray, "3 3"] | None = None
+    translation: Sequence[float] | Float[np.ndarray, "3"] = (0.0, 0.0, 0.0),
+    rotation: Float[np.ndarray, "3 3"] | None = None,
 ) -> Float[np.ndarray, "4 4"]:
     """The pose of a translation and a rotation."""
     out = np.eye(4)
@@ -126,7 +127,7 @@ def quaternion(w: float, x: float, y: float, z: float) -> Float[np.ndarray, "3 3
     )
 
 
-def about(axis: Sequence[float], angle: float) -> Float[np.ndarray, "3 3"]:
+def about(axis: Sequence[float] | Float[np.ndarray, "3"], angle: float) -> Float[np.ndarray, "3 3"]:
     """Rotation by `angle` radians about an axis of any length but zero."""
     unit = np.asarray(axis, np.float64) / np.linalg.norm(axis)
     return quaternion(math.cos(angle / 2), *(unit * math.sin(angle / 2)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -28,49 +27,17 @@ from partseg.data.formats.kinematics import (
     numbers,
     pose,
     quaternion,
-    read_xml,
     refuse,
     scaled,
     turn,
 )
+from partseg.data.formats.mjcf_files import expanded
 from partseg.errors import InputError, ShapeWarning
 
 _ORIENTATIONS = ("quat", "axisangle", "euler", "xyaxes", "zaxis")
 _LEFT_OUT = ("replicate", "attach", "composite", "flexcomp")
 _COUNTS = {"sphere": 1, "capsule": 2, "cylinder": 2, "ellipsoid": 3, "box": 3}  # sizes of a geom
-_MAX_INCLUDES = 1000
 _SHOWN = 3  # groups from here on are hidden in MuJoCo's viewer
-
-
-def is_robot(path: Path) -> bool:
-    """Whether an XML file is an MJCF model with bodies, or the chain of a pair of fragments.
-
-    A model that includes another one whole is a scene and no robot. A file that begins like MJCF and is damaged counts,
-    so that reading it tells what is wrong.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-    except OSError:
-        return False
-    if b"<mujoco" not in head:
-        return False
-    try:
-        document = read_xml(path)
-    except InputError:
-        return True
-    if document.tag == "mujoco":
-        has_bodies = document.find("worldbody//body") is not None
-        return has_bodies and not any(_is_model(path.parent / x.get("file", "")) for x in document.findall("include"))
-    return document.tag == "mujocoinclude" and path.stem.endswith("_chain") and document.find(".//body") is not None
-
-
-def _is_model(path: Path) -> bool:
-    try:
-        document = read_xml(path)
-    except (InputError, ValueError):  # ValueError: a null byte in the name
-        return False
-    return document.tag == "mujoco" and document.find("worldbody//body") is not None
 
 
 def read_mjcf(path: Path, root: Path, report: Report = refuse) -> Robot:
@@ -92,13 +59,13 @@ def read_mjcf(path: Path, root: Path, report: Report = refuse) -> Robot:
     Warns:
         ShapeWarning: elements that generate bodies (replicate, attach, composite, flexcomp) are left out.
     """
-    top = _expanded(path, path, root, report)
+    top = expanded(path, path, root, report)
     bodies = top.findall("worldbody")
     if top.tag == "mujocoinclude":
         partner = path.with_name(path.stem.removesuffix("_chain") + "_asset.xml")
         bodies = [top]
         if partner.is_file():
-            assets = _expanded(partner, partner, root, report)
+            assets = expanded(partner, partner, root, report)
         else:
             report(InputError(path, f"expected {partner.name} beside it, with its meshes and classes", "copy both"))
             assets = Element("mujocoinclude")
@@ -351,42 +318,3 @@ def _to_axis(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     x, y, z = (axis / np.linalg.norm(axis)).tolist()
     side = math.hypot(x, y)
     return about((-y, x, 0.0) if side > 1e-12 else (1.0, 0.0, 0.0), math.atan2(side, z))
-
-
-def _expanded(path: Path, main: Path, root: Path, report: Report) -> Element:
-    """The document with every `<include>` replaced by what its file holds; `file` is relative to the main file."""
-    document = read_xml(path)
-    stack: list[tuple[Element, tuple[Path, ...]]] = [(document, (path,))]
-    count = 0
-    while stack:
-        element, within = stack.pop()
-        waiting = deque((child, within) for child in element)
-        inner: list[tuple[Element, tuple[Path, ...]]] = []
-        while waiting:
-            child, chain = waiting.popleft()
-            if child.tag != "include":
-                inner.append((child, chain))
-                continue
-            try:
-                count += 1
-                if count > _MAX_INCLUDES:
-                    raise InputError(main, f"expected at most {_MAX_INCLUDES} includes, found more")
-                file = _included(child.get("file", ""), chain, main, root)
-                waiting.extendleft(reversed([(x, (*chain, file)) for x in read_xml(file)]))
-            except InputError as error:
-                report(error)
-        element[:] = [child for child, _ in inner]
-        stack += inner
-    return document
-
-
-def _included(name: str, chain: tuple[Path, ...], main: Path, root: Path) -> Path:
-    found = None
-    if name and "\0" not in name and not name.startswith("/"):
-        choices = [below(root, folder / name.replace("\\", "/")) for folder in (main.parent, chain[-1].parent)]
-        found = next((choice for choice in choices if choice is not None and choice.is_file()), None)
-    if found is None:
-        raise InputError(chain[-1], f"includes {name[:120]!r}, which is not below the root", "copy it with the robot")
-    if found in chain:
-        raise InputError(chain[-1], f"includes {name[:120]!r}, which includes it")
-    return found

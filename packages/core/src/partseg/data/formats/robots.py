@@ -16,7 +16,8 @@ from jaxtyping import Int
 
 from partseg.data.formats.base import PartItem, PartSample, Reader, Taxonomy, dense, folder
 from partseg.data.formats.kinematics import Report, Robot, refuse
-from partseg.data.formats.mjcf import is_robot, read_mjcf
+from partseg.data.formats.mjcf import read_mjcf
+from partseg.data.formats.mjcf_files import is_robot
 from partseg.data.formats.robot_meshes import triangles
 from partseg.data.formats.urdf import read_urdf
 from partseg.errors import InputError
@@ -93,7 +94,7 @@ class RobotReader(Reader):
 
     def _all(self) -> tuple[PartItem, ...]:
         root = folder(self.root, _MEND)
-        found = [path for path in _files(root) if path.suffix.lower() == ".urdf" or is_robot(path)]
+        found = [path for path in _files(root) if path.suffix.lower() == ".urdf" or is_robot(path, root)]
         if not found:
             raise InputError(root, "expected .urdf files or MuJoCo models below it, found none", _MEND)
         stems = [path.relative_to(root).with_suffix("").as_posix() for path in found]

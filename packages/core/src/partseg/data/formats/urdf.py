@@ -64,11 +64,9 @@ def _joints(path: Path, document: Element, links: dict, report: Report) -> dict[
     for element in document.findall("joint"):
         name = element.get("name")
         ends = [end.get("link") if (end := element.find(key)) is not None else None for key in ("parent", "child")]
-        unknown = [
-            f"{key} link {end!r}" for key, end in zip(("parent", "child"), ends, strict=True) if end not in links
-        ]
+        unknown = [repr(end) for end in ends if end not in links]
         if unknown:
-            report(InputError(path, f"joint {name!r} has the {' and the '.join(unknown)}, which is not in the file"))
+            report(InputError(path, f"joint {name!r} joins link {' and '.join(unknown)}, which is not in the file"))
         elif ends[1] in joints:
             report(InputError(path, f"link {ends[1]!r} is the child of two joints, {name!r} is the second"))
         else:
