@@ -1,4 +1,7 @@
-"""`partseg methods`, `partseg datasets`, `partseg protocols`: what is installed, broken plugins included."""
+"""`partseg methods`, `partseg datasets`, `partseg protocols`: what is installed, broken plugins included.
+
+For datasets also whether their files are found; nothing of them is read, and nothing heavy is imported to list.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,21 @@ import dataclasses
 import json
 import textwrap
 
+from partseg.cli.data_names import class_name, data_root, find_dataset, is_found
+from partseg.errors import PartsegError
 from partseg.methods.registry import PUBLISHED, Entry, entries, find
+from partseg.spec import DatasetSpec
+
+_EXAMPLES = {
+    "method": "examples:\n  partseg methods\n  partseg methods partfield\n  partseg methods --json",
+    "dataset": """\
+examples:
+  partseg datasets                        what there is, and whether its files are found
+  partseg datasets partnet                how to obtain it, the options of its reader, what to do with it
+  PARTSEG_DATA=D partseg datasets         look for the files in D/<name> instead of ./<name>
+  partseg datasets --json                 for other programs""",
+    "protocol": "examples:\n  partseg protocols\n  partseg protocols --json",
+}
 
 
 def methods(argv: list[str]) -> int:
@@ -29,15 +46,16 @@ def _listing(kind: str, argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog=f"partseg {kind}s",
         description=f"List the installed {kind}s, or show everything about one.",
-        epilog=f"examples:\n  partseg {kind}s\n  partseg {kind}s --json",
+        epilog=_EXAMPLES[kind],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="?", help=f"show one {kind} in full")
     parser.add_argument("--json", action="store_true", help="print JSON for other programs")
     arguments = parser.parse_args(argv)
     if arguments.name:
-        spec = find(kind, arguments.name)
-        print(json.dumps(dataclasses.asdict(spec), indent=2) if arguments.json else describe(spec))
+        spec = find_dataset(arguments.name) if kind == "dataset" else find(kind, arguments.name)
+        told = describe_dataset if kind == "dataset" else describe
+        print(json.dumps(dataclasses.asdict(spec) | _place(spec), indent=2) if arguments.json else told(spec))
         return 0
     rows = entries(kind)
     if arguments.json:
@@ -52,7 +70,7 @@ def table(kind: str, rows: list[Entry]) -> str:
     lines = []
     if rows:
         width = max(len(entry.name) for entry in rows)
-        lines = [f"{entry.name:<{width}}  {entry.spec.summary if entry.spec else entry}" for entry in rows]
+        lines = [line for entry in rows for line in _lines(entry, width)]
         lines += [f"{'':<{width}}  mend {entry.name}: {entry.mend}" for entry in rows if entry.mend]
     else:
         lines = [f"no {kind}s are installed"]
@@ -62,6 +80,31 @@ def table(kind: str, rows: list[Entry]) -> str:
             if package in absent:
                 absent[package].append(name)
         lines += [f"pip install {package} brings {', '.join(names)}" for package, names in absent.items()]
+    return "\n".join(lines)
+
+
+def describe_dataset(spec: DatasetSpec) -> str:
+    """One dataset as readable text: its spec, where its files are looked for, the options of its reader, what to do."""
+    lines = [describe(spec)]
+    if spec.reader is None:
+        return lines[0]
+    from partseg.cli.data_readers import describe_options
+
+    lines.append(f"{'files:':<17}{_found(spec)} (--root D, or D/{spec.name} with PARTSEG_DATA=D, names another folder)")
+    try:
+        options = describe_options(spec)
+    except PartsegError as error:  # everything else about it can still be said
+        options = [str(error)]
+    for i, option in enumerate(options):
+        wrapped = textwrap.wrap(option, 103, subsequent_indent="    ")
+        lines += [f"{'' if i or j else 'options:':<17}{line}" for j, line in enumerate(wrapped)]
+    commands = (
+        f"partseg data check {spec.name} --root D",
+        f"partseg data preview {spec.name} --root D",
+        f"partseg data prepare {spec.name} --root D --cache C",
+        f"partseg fit --config <config> --data {class_name(spec)} --data.root D --data.cache C",
+    )
+    lines += [f"{'' if i else 'use it:':<17}{command}" for i, command in enumerate(commands)]
     return "\n".join(lines)
 
 
@@ -95,7 +138,31 @@ def _row(entry: Entry) -> dict:
     row = {"name": entry.name, "distribution": entry.distribution, "version": entry.version}
     if entry.spec is None:
         return row | {"available": False, "error": entry.error, "mend": entry.mend}
-    return row | {"available": True, "spec": dataclasses.asdict(entry.spec)}
+    return row | {"available": True, "spec": dataclasses.asdict(entry.spec)} | _place(entry.spec)
+
+
+def _lines(entry: Entry, width: int) -> list[str]:
+    """A line for each plugin; for a dataset a second one: levels, licence, whether its files are found."""
+    if entry.spec is None:
+        return [f"{entry.name:<{width}}  {entry}"]
+    lines = [f"{entry.name:<{width}}  {entry.spec.summary}"]
+    if isinstance(entry.spec, DatasetSpec):
+        levels = f"levels {', '.join(entry.spec.levels)}" if entry.spec.levels else "levels vary"
+        about = "; ".join((levels, f"licence {entry.spec.license.removeprefix('LicenseRef-')}", _found(entry.spec)))
+        lines.append(f"{'':<{width}}  {about}")
+    return lines
+
+
+def _found(spec: DatasetSpec) -> str:
+    if spec.embedded:
+        return "embedded"
+    return f"{'found' if is_found(spec) else 'not found'} at {data_root(spec)}"
+
+
+def _place(spec: object) -> dict:
+    if not isinstance(spec, DatasetSpec):
+        return {}
+    return {"found": is_found(spec), "root": None if spec.embedded else str(data_root(spec))}
 
 
 def _names(rows: list[Entry]) -> set[str]:

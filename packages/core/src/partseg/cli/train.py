@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from partseg.cli.data_names import find_dataset
 from partseg.errors import InputError, PartsegError
 from partseg.methods.configs import load_config
 from partseg.methods.registry import check_pair, find, list_datasets, list_methods
@@ -21,9 +22,11 @@ examples:
   partseg {verb} --config partfield/tiny
   partseg {verb} --config partfield/small --data.batch_size 8 --trainer.max_steps 2000
   partseg {verb} --config my.yaml --model.config.optim.learning_rate 3e-4
+  partseg {verb} --config partfield/tiny --data PartNet --data.root D --data.category Chair --data.level 3
 
 --config   a YAML file, or <method>/<config> for one that ships (`partseg methods <method>` lists them)
---model    a method's name or a class path;  --data  a dataset's name or a class path (default: procedural)
+--model    a method's name or a class path
+--data     a dataset's name ("partnet" or "PartNet", see `partseg datasets`) or a class path (default: procedural)
 Every option of Lightning's command line is understood; `partseg {verb} --config partfield/tiny --print_config` shows
 them all with their values, `partseg {verb} --full-help` describes them.
 """
@@ -74,8 +77,9 @@ def run(verb: str, argv: list[str]) -> int:
 def resolve(argv: list[str]) -> list[str]:
     """Replace our names in the arguments by what Lightning's CLI understands.
 
-    `--config method/name` becomes the whole config as JSON, `--model method` and `--data dataset` become class paths;
-    without any `--data`, a named config brings the embedded dataset. Everything else stays as it is.
+    `--config method/name` becomes the whole config as JSON, `--model method` and `--data dataset` become class paths
+    (a dataset also by its datamodule's name, in any case); without any `--data`, a named config brings the embedded
+    dataset. Everything else stays as it is.
     """
     out: list[str] = []
     for flag, value in _pairs(argv):
@@ -83,8 +87,8 @@ def resolve(argv: list[str]) -> list[str]:
             out += [flag, _named_config(value)]
         elif flag == "--model" and value is not None and _is_name(value):
             out += [flag, class_path(find("method", value).method)]
-        elif flag == "--data" and value is not None and _is_name(value):
-            out += [flag, class_path(find("dataset", value).dataset)]
+        elif flag == "--data" and value is not None and _is_name(value.casefold()):
+            out += [flag, class_path(find_dataset(value).dataset)]
         else:
             out += [flag] if value is None else [flag, value]
     return out
