@@ -20,8 +20,8 @@ def prefetch(typing_context, array, row, column):
         hint = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0"
         )
-        # for reading, keep in all cache levels, data cache
-        builder.call(hint, [builder.bitcast(pointer, byte), flag(0), flag(3), flag(1)])
+        # for reading, into the second cache level (the first has too few places for lines on their way), data cache
+        builder.call(hint, [builder.bitcast(pointer, byte), flag(0), flag(2), flag(1)])
         return context.get_dummy_value()
 
     return signature, generate

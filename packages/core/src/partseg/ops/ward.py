@@ -96,16 +96,20 @@ def _merge_connected(
     following = np.empty(len(target), np.int32)
     value = np.empty(len(target), np.float64)
     z = np.empty((n, kernel.PROJECTED), np.float32)
-    basis = _basis(x)
+    chunks = [(low, min(low + _CHUNK, n)) for low in range(0, n, _CHUNK)]
 
-    def prepare(low: int) -> float:
-        high = min(low + _CHUNK, n)
+    def first_values(chunk: tuple[int, int]) -> float:
+        return kernel.first_values(x, weight, start, target, value, *chunk)
+
+    def project(chunk: tuple[int, int]) -> None:
         with np.errstate(all="ignore"):
-            _project(x[low:high], basis, z[low:high])
-        return kernel.first_values(x, weight, start, target, value, low, high)
+            _project(x[slice(*chunk)], basis, z[slice(*chunk)])
 
     with one_blas_thread(), ThreadPoolExecutor(_THREADS) as threads:
-        largest = max(threads.map(prepare, range(0, n, _CHUNK)))
+        largest = threads.map(first_values, chunks)  # while the basis is made here
+        basis = _basis(x)
+        list(threads.map(project, chunks))
+        largest = max(largest)
     if not np.isfinite([z.min(), z.max()]).all():  # NaN passes through both
         raise ValueError("features contain NaN or infinite values (in float32)")
     # rounding of a float32 projection and of repeated averaging, relative to the longest feature vector
