@@ -222,7 +222,7 @@ def _handle(path: Path) -> _Open:
     while len(held) >= MAX_OPEN:
         _close(next(iter(held)))
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES, rdcc_nslots=10_007)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES, rdcc_nslots=10_007)
     except (OSError, RuntimeError, ValueError) as error:
         cause = f"expected an HDF5 file, found a damaged or truncated one: {_line(error)}"
         raise InputError(path, cause, _MEND) from None

@@ -76,7 +76,9 @@ def load_pieces(folder: Path, tree: RawTree) -> tuple[Shape, Int[np.ndarray, "f"
                 raise InputError(tree.path, f"masks overlap: leaves {owner[stem]} and {leaf} both name {stem}", _MEND)
             if not path.is_file():
                 raise InputError(path, f"no such mesh, but {tree.path.name} names it at node {leaf}", _MEND)
-            piece = load_shape(path)
+            with warnings.catch_warnings():  # of textures, which are dropped anyway
+                warnings.filterwarnings("ignore", ".*textures are left out", ShapeWarning)
+                piece = load_shape(path)
             if not piece.is_mesh:
                 warnings.warn(f"{path}: holds no faces, left out", ShapeWarning, stacklevel=2)
                 continue
