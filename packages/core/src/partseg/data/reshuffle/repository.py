@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from partseg.data.formats.abc import TYPES, AbcReader
+from partseg.data.formats.base import PartItem
 from partseg.data.reshuffle.patches import KINDS, WEIGHTS, Patch, draw_patch
 from partseg.errors import InputError, ShapeWarning
 
@@ -64,8 +66,12 @@ class Repository:
     @property
     def area(self) -> Float[np.ndarray, "p"]:
         """Area of each patch."""
-        ends = np.r_[0.0, self.cumulative][self.first]
-        return np.diff(ends)
+        return np.diff(self.bounds)
+
+    @cached_property
+    def bounds(self) -> Float[np.ndarray, "p1"]:
+        """Where each patch begins in `cumulative`, and the end of the last."""
+        return np.r_[0.0, self.cumulative][self.first]
 
     @classmethod
     def build(cls, patches: list[Patch], seed: int = 0) -> Repository:
@@ -140,7 +146,7 @@ def abc_repository(
     return Repository.build([cut[i] for i in chosen.tolist()], seed)
 
 
-def _cut(reader: AbcReader, item, smallest: float) -> list[Patch]:
+def _cut(reader: AbcReader, item: PartItem, smallest: float) -> list[Patch]:
     sample = reader.load(item)
     shape, label, kind = sample.shape, sample.labels["primitives"], sample.semantics["primitives"]
     normals = np.repeat(shape.face_normals[:, None], 3, axis=1)
@@ -240,7 +246,7 @@ def _boundary(
                 kinds.append(FACE)
                 radii.append(radius)
                 frames.append(_frame(centre, turn * _unit(mean), along[here][0]))
-        elif away > 0.2 * radius and radius > 0.05 and _round(middle[here] - centre, radius):
+        elif away > 0.1 * radius and radius > 0.05 and _round(middle[here] - centre, radius):
             # an opening looks along the normal of its plane, away from the patch
             plane = np.linalg.svd(middle[here] - centre, full_matrices=False)[2][-1]
             plane = plane * (1 if plane @ out[here].mean(0) >= 0 else -1)
@@ -252,7 +258,7 @@ def _boundary(
         for what, direction in ((EDGE, out[i]), (SIDE, normal[i]), (SIDE, -normal[i])):
             kinds.append(what)
             radii.append(0.0)
-            frames.append(np.stack([middle[i], direction, along[i]]))
+            frames.append(_frame(middle[i], direction, along[i]))
     return kinds, frames, radii, axis
 
 

@@ -52,9 +52,9 @@ def reshuffle(
     labels = rng.permutation(np.repeat(np.arange(len(patch)), share))
     of = patch[labels]
     first, last = repository.first[of], repository.first[of + 1]
-    total = np.r_[0.0, repository.cumulative]
     u, v, w = rng.random((3, n_points))
-    face = np.searchsorted(repository.cumulative, total[first] + u * (total[last] - total[first]), side="right")
+    begin, end = repository.bounds[of], repository.bounds[of + 1]
+    face = np.searchsorted(repository.cumulative, begin + u * (end - begin), side="right")
     face = np.clip(face, first, last - 1)  # a draw next to an end may round across it
     v = np.sqrt(v)
     weight = np.stack([1 - v, v * (1 - w), v * w], 1).astype(np.float32)[:, None]
