@@ -240,6 +240,7 @@ def test_contradictory_rows_are_refused(fake: Fake, what: str) -> None:
         (lambda x: x.replace("[10]", '"10"'), "expected `part_name` and `leaf_id_list`"),
         (lambda x: x[: len(x) // 2], "expected JSON"),
         (lambda x: "[]", "expected a record for row 0, found 0 records"),
+        (lambda x: x.replace(", 32]", "]"), r"labelled 32, which no part of train-00\.json lists"),
     ],
 )
 def test_damaged_records_are_refused(fake: Fake, edit, words: str) -> None:
@@ -248,6 +249,19 @@ def test_damaged_records_are_refused(fake: Fake, edit, words: str) -> None:
     reader = PartNetReader(fake.root, category="Chair", release="ins_seg_h5")
     with pytest.raises(InputError, match=words):
         reader.load(reader.index()[0])
+
+
+def test_records_without_the_root_get_one(fake: Fake) -> None:
+    path = fake.root / "ins_seg_h5" / "Chair" / "train-00.json"
+    records = json.loads(path.read_text())
+    for record in records:
+        record["ins_seg"] = [part for part in record["ins_seg"] if part["part_name"] != "chair"]
+    reader = PartNetReader(fake.root, category="Chair", release="ins_seg_h5")
+    before = reader.load(reader.index()[0])
+    path.write_text(json.dumps(records))
+    after = reader.load(reader.index()[0])
+    assert after.hierarchy.name == before.hierarchy.name
+    np.testing.assert_array_equal(after.hierarchy.leaf_of, before.hierarchy.leaf_of)
 
 
 def test_a_file_that_a_list_names_and_the_folder_lacks(fake: Fake) -> None:

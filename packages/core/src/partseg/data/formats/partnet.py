@@ -24,11 +24,11 @@ from typing import Literal
 
 import numpy as np
 
-from partseg.data.formats import partnet_index as index
-from partseg.data.formats import partnet_load as load
 from partseg.data.formats.base import PartItem, PartSample, Reader, Taxonomy
 from partseg.data.formats.partnet_h5 import count
+from partseg.data.formats.partnet_index import OBTAIN, Objects, category_of, count_errors, h5_items, locate
 from partseg.data.formats.partnet_labels import GET_LABELS, LEVELS, SPLITS, LabelFiles, LabelSet, find_labels
+from partseg.data.formats.partnet_load import RAW, load_ins_seg, load_levels, load_object
 from partseg.data.formats.partnet_objects import missing_pieces
 from partseg.data.formats.partnet_trees import read_tree
 from partseg.errors import InputError, ShapeWarning
@@ -75,9 +75,9 @@ class PartNetReader(Reader):
     @cached_property
     def _place(self) -> tuple[str, Path]:
         """Release and its folder."""
-        release, folder = index.locate(self.root, self.release)
+        release, folder = locate(self.root, self.release)
         if self.mesh and release != "trees":
-            raise InputError(self.root, f"mesh needs the trees in data_v0, found {release}", index.OBTAIN)
+            raise InputError(self.root, f"mesh needs the trees in data_v0, found {release}", OBTAIN)
         return release, folder
 
     @cached_property
@@ -94,24 +94,30 @@ class PartNetReader(Reader):
             text = "no label files: parts have neither levels from trees nor classes"
             warnings.warn(f"{self.root}: {text} ({GET_LABELS})", ShapeWarning, stacklevel=2)
         if release == "trees":
-            items = index.Objects(folder, self._labels).items(self.category, self.split)
+            items = Objects(folder, self._labels).items(self.category, self.split)
         else:
-            items = index.h5_items(release, folder, self._labels, self.category, self.split)
+            items = h5_items(release, folder, self._labels, self.category, self.split)
         if not items:
-            raise InputError(folder, self._nothing(release, folder), index.OBTAIN)
+            raise InputError(folder, self._nothing(release, folder), OBTAIN)
+        if self._labels is not None:
+            unknown = {item.category for item in items} - {"", *self._labels.categories}
+            if unknown:
+                text = f"no label files of {', '.join(sorted(unknown))}: no levels from trees, no classes"
+                warnings.warn(f"{self.root}: {text} ({GET_LABELS})", ShapeWarning, stacklevel=2)
         return items
 
     def load(self, item: PartItem) -> PartSample:
         release, _ = self._place
         labels = self._label_set(item.category)
         if release == "trees":
-            index.category_of(item.files[0]) if not item.category else None
-            found = load.load_object(item.files[0], labels, self.mesh)
+            if not item.category:
+                category_of(item.files[0])  # says why there is none
+            found = load_object(item.files[0], labels, self.mesh)
         elif release == "ins_seg_h5":
             words = item.name.split("/")
-            found = load.load_ins_seg(item.files, item.row, labels, words[1] if len(words) == 2 else "")
+            found = load_ins_seg(item.files, item.row, labels, words[1] if len(words) == 2 else "")
         else:
-            found = load.load_levels(item.files, item.row, labels, release)
+            found = load_levels(item.files, item.row, labels, release)
         offset = self._offsets.get(item.category, {})
         parts, classes = found.labels, {k: v for k, v in found.classes.items() if k in offset}
         if self.fill_levels:
@@ -141,12 +147,12 @@ class PartNetReader(Reader):
             return
         release, folder = self._place
         if release == "trees":
-            objects = index.Objects(folder, self._labels)
+            objects = Objects(folder, self._labels)
             objects.items(self.category, self.split)
             yield from (e for e in objects.damaged if self.category is not None)  # else `load` of the item says so
             yield from objects.missing(self.category, self.split)
         else:
-            yield from index.h5_warnings(items, self._labels)
+            yield from count_errors(items, self._labels)
         for item in items:
             yield from self.check_item(item)
 
@@ -158,9 +164,9 @@ class PartNetReader(Reader):
             return
         objs = item.files[0] / "objs"
         if self._place[0] == "trees" and not self.mesh and objs.is_dir():
-            tree = read_tree(item.files[0] / load.RAW)
+            tree = read_tree(item.files[0] / RAW)
             if absent := missing_pieces(objs, tree):
-                cause = f"{len(absent)} meshes that {load.RAW} names are missing: {', '.join(absent[:3])}"
+                cause = f"{len(absent)} meshes that {RAW} names are missing: {', '.join(absent[:3])}"
                 yield InputError(objs, cause, "unpack the object again")
 
     def _label_set(self, category: str) -> LabelSet | None:
@@ -197,7 +203,7 @@ class PartNetReader(Reader):
         want = "shapes" + (f" of category {self.category!r}" if self.category is not None else "")
         want += f" in split {self.split!r}" if self.split is not None else ""
         if release == "trees":
-            there = {item.category for item in index.Objects(folder, self._labels).items(None, None)}
+            there = {item.category for item in Objects(folder, self._labels).items(None, None)}
         else:
             there = {path.name for path in folder.iterdir() if path.is_dir()}
         return f"expected {want}, found {', '.join(sorted(there)[:30]) or 'no folders'}"

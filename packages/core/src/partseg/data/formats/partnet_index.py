@@ -40,7 +40,9 @@ def locate(root: Path, release: str) -> tuple[str, Path]:
         raise InputError(root, "is not a folder" if root.exists() else "no such folder", OBTAIN)
     for name in RELEASES if release == "auto" else (release,):
         for base in (root, root / "data"):
-            if base.name == RELEASES[name] or (base == root and name == "trees" and _has_objects(root)):
+            if not base.is_dir():
+                continue
+            if base.resolve().name == RELEASES[name] or (base == root and name == "trees" and _has_objects(root)):
                 return name, base
             if (base / RELEASES[name]).is_dir():
                 return name, base / RELEASES[name]
@@ -152,7 +154,7 @@ def h5_items(
     return tuple(out)
 
 
-def h5_warnings(items: Sequence[PartItem], labels: LabelFiles | None) -> Iterator[InputError]:
+def count_errors(items: Sequence[PartItem], labels: LabelFiles | None) -> Iterator[InputError]:
     """Splits whose number of shapes is not that of the rows."""
     count_of: dict[tuple[str, str], int] = {}
     for item in items:

@@ -77,12 +77,16 @@ def load_ins_seg(files: Sequence[Path], row: int, label_set: LabelSet | None, na
             raise InputError(path, f"expected `{what}` as ({n}, 3) at row {row}, found {values.shape}", _MEND)
     ids = h5.column(path, "label", row, n).astype(np.int64)
     shape = _cloud(path, row, points, normals, colors)
-    tree, parts, leaf_node = _tree_of(beside, row, _record(beside, row, name))
+    record = _record(beside, row, name)
+    tree, parts, leaf_node = _tree_of(beside, row, record)
     leaves = np.array([-1, *leaf_node], np.int64)
     at = np.array([-1, *leaf_node.values()], np.int64)
     order = np.argsort(leaves)
     place = order[np.minimum(np.searchsorted(leaves[order], ids), len(order) - 1)]
     nodes = np.where(leaves[place] == ids, at[place], -1)
+    lost = ids[(nodes < 0) & (ids >= 0)]
+    if len(lost) and parts[0] in [part["part_name"] for part in record["ins_seg"][:1]]:  # its root lists every leaf
+        raise InputError(path, f"points of row {row} are labelled {int(lost[0])}, which no part of {beside.name} lists")
     known = {} if label_set is None else label_set.nodes
     out = Truths(shape, hierarchy=tree_hierarchy(tree, nodes, semantic_id=[known.get(x, -1) for x in parts]))
     if label_set is not None:
@@ -238,7 +242,7 @@ def _tree_of(path: Path, row: int, record: dict[str, Any]) -> tuple[RawTree, lis
         parent.append(above)
         parts.append(part)
         sets.append(own)
-    if parent.count(-1) != 1:  # PartNet lists the root; without it the parts hang together by one of ours
+    if parent.count(-1) != 1 or "/" in parts[0]:  # PartNet lists the root; without it one of ours joins the parts
         parent = [-1, *(above + 1 for above in parent)]
         parts = [parts[0].split("/")[0] if parts else "shape", *parts]
         leaf_node = {leaf: node + 1 for leaf, node in leaf_node.items()}

@@ -6,6 +6,7 @@ and one from the union of the pieces, with positions alone. Labels are leaf ids 
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from partseg.geometry.shape import Shape
 
 WHOLE = ("sample-points-all-pts-nor-rgba-10000.txt", "sample-points-all-label-10000.txt")
 UNION = ("pts-10000.txt", "label-10000.txt")
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 26
 MAX_FACES = 20_000_000
 _MEND = "unpack the object again"
 
@@ -117,9 +118,10 @@ def read_table(path: Path, dtype: type) -> np.ndarray:
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise InputError(path, f"expected at most {MAX_BYTES:,} bytes, found {size:,}")
-        if not path.read_bytes().strip():
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
             raise InputError(path, "expected a table of numbers, found an empty file", _MEND)
-        return np.loadtxt(path, dtype, comments=None, ndmin=2, encoding="utf-8")
+        return np.loadtxt(io.StringIO(text), dtype, comments=None, ndmin=2)
     except FileNotFoundError:
         raise InputError(path, "no such file", _MEND) from None
     except OSError as error:
