@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int
@@ -209,7 +209,7 @@ def _unit(normals: np.ndarray) -> np.ndarray:
     return np.divide(normals, length, out=np.zeros_like(normals), where=length > 1e-12)
 
 
-def _open(path: Path):
+def _open(path: Path) -> Any:
     h5py = extra("h5py")
     if not path.is_file():
         raise InputError(path, "is listed, but there is no such file", _MEND)
@@ -219,7 +219,7 @@ def _open(path: Path):
         raise InputError(path, f"cannot be read as HDF5: {error}", _MEND) from None
 
 
-def _array(path: Path, file, key: str, row: int | None) -> np.ndarray:
+def _array(path: Path, file: Any, key: str, row: int | None) -> np.ndarray:
     """A small dataset as a whole, or one row of a large one."""
     table = file.get(key)
     kind = "fiu" if key == "data" else "iu"

@@ -18,6 +18,7 @@ from partseg.data.formats.abc import TYPES, AbcReader
 from partseg.data.formats.base import PartItem
 from partseg.data.reshuffle.patches import KINDS, WEIGHTS, Patch, draw_patch
 from partseg.errors import InputError, ShapeWarning
+from partseg.geometry.sampling import farthest_point_sampling
 
 RIM, FACE, EDGE, SIDE, SURFACE = range(5)
 """Kinds of anchors: the middle of an opening; the middle of a flat patch; an edge, outward and sideways; a point."""
@@ -205,7 +206,8 @@ def _pack(patch: Patch, rng: np.random.Generator) -> _Packed | None:
             frames.append(_frame(points[i], side * _unit(point_normals[i]), axis))
     return _Packed(
         corners, normals, areas, patch.kind, axis, _fold(points, corners, areas, normals, axis, rng),
-        points[_spread(points, _PROBES)], np.array(kinds, np.int64), np.stack(frames), np.array(radii),
+        points[farthest_point_sampling(points, _PROBES, start=0)], np.array(kinds, np.int64), np.stack(frames),
+        np.array(radii),
     )  # fmt: skip
 
 
@@ -291,12 +293,6 @@ def _draw(
     u, v = np.sqrt(rng.random(n)), rng.random(n)
     weight = np.stack([1 - u, u * (1 - v), u * v], 1)
     return np.einsum("nk,nkd->nd", weight, corners[face]), np.einsum("nk,nkd->nd", weight, normals[face])
-
-
-def _spread(points: np.ndarray, k: int) -> np.ndarray:
-    from partseg.geometry.sampling import farthest_point_sampling
-
-    return farthest_point_sampling(points, k, start=0)
 
 
 def _frame(point: np.ndarray, direction: np.ndarray, near: np.ndarray) -> np.ndarray:
