@@ -123,6 +123,7 @@ DAMAGE = {
     "text depths": (lambda r: _replace(r, "depths", np.full((3, 640, 480), b"a")), r"expected \(frames, 640, 480\)"),
     "few depths": (lambda r: _replace(r, "depths", np.ones((0, 640, 480), np.float32)), "found 0 frames"),
     "no depth": (lambda r: _replace(r, "depths", np.zeros((3, 640, 480), np.float32)), "has no depth"),
+    "absurd depth": (lambda r: _replace(r, "depths", np.full((3, 640, 480), 1e38, np.float32)), "has no depth"),
     "labels": (lambda r: _replace(r, "labels", np.full((3, 640, 480), 6, np.uint16)), "label 6, but 5 classes"),
     "elsewhere": (_external, "data set 'depths'"),
 }

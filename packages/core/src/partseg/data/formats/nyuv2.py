@@ -43,6 +43,7 @@ _MAP40, _MAP13 = "classMapping40.mat", ("class13Mapping.mat", "classMapping13.ma
 _MEND = "download it from cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html"
 _MAX_SMALL = 1 << 20  # bytes of a .mat beside the data; the real ones have some kilobytes
 _MAX_CLASSES = 1 << 14
+_MAX_DEPTH = 100.0  # metres; the sensor ends at 10
 _FRAME = {"images": (3, WIDTH, HEIGHT), "depths": (WIDTH, HEIGHT), "labels": (WIDTH, HEIGHT)}
 _FRAME |= {"instances": _FRAME["labels"]}
 
@@ -93,7 +94,7 @@ class NyuV2Reader(Reader):
             frame = {name: _frame(path, file, name, item.row) for name in _FRAME}
             n_classes = _dataset(path, file, "names").size
         depth = frame["depths"].T.astype(np.float64)
-        seen = np.isfinite(depth) & (depth > 0)
+        seen = (depth > 0) & (depth < _MAX_DEPTH)  # false for NaN too
         if not seen.any():
             raise InputError(path, f"frame {item.row + 1} has no depth")
         label = frame["labels"].T[seen].astype(np.int64)

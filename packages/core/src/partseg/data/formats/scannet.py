@@ -64,7 +64,8 @@ class ScanNetReader(Reader):
 
     Args:
         root: the folder that holds `scans`.
-        split: "train", "val" or "test", from the lists `scannetv2_<split>.txt`; None: all scenes of `scans`.
+        split: "train", "val" or "test", from the lists `scannetv2_<split>.txt`; None: all scenes of `scans`, so not
+            those of `scans_test`, which have no annotation.
         points: points of each scene as the GSPN release caches them (18000): farthest points, random repeats where the
             scene has fewer. None: every vertex, in the file's order.
     """
