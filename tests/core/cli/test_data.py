@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partseg.cli.data import preview
+from partseg.cli.data_procedural import preview
 from partseg.cli.main import main
 from partseg.data.procedural import family_names, generate
 from partseg.data.procedural.dataset import ProceduralDataset
@@ -72,3 +72,13 @@ def test_numbers_out_of_range_are_wrong_usage(tmp_path: Path, option: str) -> No
         main(["data", "preview", "-o", str(tmp_path / "sheet.png"), option])
     assert caught.value.code == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_help_names_the_verbs_and_a_mistyped_one_is_told(capsys: pytest.CaptureFixture) -> None:
+    assert main(["data", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {verb} " in out for verb in ("check", "prepare", "preview", "families", "sample"))
+    assert main(["data", "chekc"]) == 2
+    assert capsys.readouterr().err == "partseg data: unknown verb 'chekc'; did you mean 'check'?\n"
+    assert main(["data"]) == 2
+    assert "verbs: check, prepare" in capsys.readouterr().err

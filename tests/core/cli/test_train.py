@@ -7,7 +7,10 @@ import json
 import pytest
 
 from partseg.cli import train
-from partseg.errors import PartsegError
+from partseg.cli.data_names import class_name, find_dataset
+from partseg.data.specs import DATASETS
+from partseg.errors import PartsegError, UnknownNameError
+from partseg.methods import registry
 from partseg.methods.registry import IncompatibleError
 from partseg.spec import DatasetSpec, MethodSpec
 
@@ -28,6 +31,7 @@ DATA = DatasetSpec(name="procedural", summary="x", dataset="toy.data:Data", lice
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {("method", "toy"): METHOD, ("dataset", "procedural"): DATA}
     monkeypatch.setattr(train, "find", lambda kind, name: found[kind, name])
+    monkeypatch.setitem(registry.BUILT_IN, "dataset", (DATA,))
     monkeypatch.setattr(train, "list_methods", lambda: [METHOD])
     monkeypatch.setattr(train, "list_datasets", lambda: [DATA])
     monkeypatch.setattr(train, "load_config", lambda spec, name: {"name": name})
@@ -52,6 +56,27 @@ def test_names_become_class_paths_and_the_rest_stays() -> None:
     ]
     for arguments in (["--config", "my/run.yaml"], ["--model", "my.module.Class"], ["--config", "toy/own.yaml"]):
         assert train.resolve(arguments) == arguments
+
+
+def test_datasets_are_known_by_name_or_class_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = DatasetSpec(
+        name="shape-part", summary="x", dataset="toy.data:ShapeNetPart", license="MIT", features=(), reader="toy.r:R"
+    )
+    monkeypatch.setitem(registry.BUILT_IN, "dataset", (DATA, spec))
+    for name in ("shape-part", "Shape-Part", "shapepart", "ShapeNetPart", "shapenetpart", "shapenet-part"):
+        arguments = train.resolve(["--data", name, "--data.root", "D", "--data.level=3"])
+        assert arguments == ["--data", "toy.data.ShapeNetPart", "--data.root", "D", "--data.level=3"]
+    with pytest.raises(UnknownNameError, match=r"unknown dataset 'ShapeNet'; installed: procedural, shape-part"):
+        train.resolve(["--data", "ShapeNet"])
+
+
+def test_every_dataset_of_core_is_known_by_its_class() -> None:
+    names = {class_name(spec).casefold() for spec in DATASETS}
+    assert len(names) == len(DATASETS), "no two classes have one name"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry.BUILT_IN, "dataset", DATASETS)
+        for spec in DATASETS:
+            assert find_dataset(class_name(spec)) is find_dataset(spec.name.upper()) is spec
 
 
 def test_an_unknown_config_says_which_there_are() -> None:

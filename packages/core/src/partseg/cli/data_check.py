@@ -6,6 +6,7 @@ import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -104,9 +105,10 @@ def check_reader(reader: Reader, workers: int = 1, bar: Callable = progress) -> 
         return Findings(reader.root, {}, tuple(_problem(reader.root, "", one) for one in problems))
     whole = tuple(_problem(reader.root, "", error) for error in _of_the_whole(reader, items))
     found: dict[int, tuple[list[InputError], list[str]]] = {}
-    with bar(len(items), "checking") as advance:
+    results = for_each(_Check(reader, items), len(items), workers)
+    with bar(len(items), "checking") as advance, closing(results):
         bad = 0
-        for i, result in for_each(_Check(reader, items), len(items), workers):
+        for i, result in results:
             if result != ([], []):
                 found[i] = result
             bad += bool(result[0])
@@ -227,4 +229,6 @@ def _line(findings: Findings) -> str:
 
 
 def _per_split(splits: dict[str, int]) -> str:
+    if not any(splits):
+        return f"{sum(splits.values()):,}"
     return ", ".join(f"{n:,} {split or 'in no split'}" for split, n in splits.items())

@@ -37,7 +37,7 @@ def for_each(task: Task[T], n: int, workers: int) -> Iterator[tuple[int, T]]:
         task: picklable where there is more than one worker.
         workers: processes; with one, the task runs here.
 
-    When the loop is left early, by Ctrl-C too, tasks that have begun are finished and no other begins.
+    When the generator is closed early, or stopped by Ctrl-C, tasks that have begun are finished and no other begins.
 
     Raises:
         PartsegError: a process was killed, by want of memory for example; also whatever the task raises.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +17,7 @@ from partseg.cli.data_names import find_dataset
 from partseg.cli.data_pool import damage, default_workers, for_each, progress, told
 from partseg.cli.data_readers import chosen_reader, dataset_of, open_reader, reader_parser
 from partseg.errors import InputError
+from partseg.files import unwritable
 
 if TYPE_CHECKING:
     from partseg.data.formats.base import Reader
@@ -91,11 +94,13 @@ def prepare_reader(
     """`prepare` for a reader. `bar(total, doing)` is a context that gives `advance(text)`."""
     from partseg.data.reading import ReaderDataset
 
+    _check_writable(Path(cache))
     data = ReaderDataset(reader, points, normalize=normalize, cache=cache)
     data.cache.sweep()
     done = Prepared()
-    with bar(len(data), "preparing") as advance:
-        for i, (made, error, texts) in for_each(_Prepare(data), len(data), workers):
+    results = for_each(_Prepare(data), len(data), workers)
+    with bar(len(data), "preparing") as advance, closing(results):
+        for i, (made, error, texts) in results:
             name = data.items[i].name
             if error is not None:
                 if not skip_damaged or Path(error.path).is_relative_to(cache):  # a full disk is no damaged shape
@@ -160,6 +165,16 @@ def summary(done: Prepared) -> str:
     total = done.made + done.kept + len(done.damaged)
     text = f"{total:,} shape{'s' * (total != 1)}: {done.made:,} prepared, {done.kept:,} there already"
     return text + (f", {len(done.damaged):,} damaged and left out" if done.damaged else "")
+
+
+def _check_writable(folder: Path) -> None:
+    """Fail before anything is read when nothing could be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from None
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _rows(shapes: Sequence[tuple[PartItem, PartSample]], declared: Sequence[str]
         row = [_cell(item, sample, table, name) for name in (*common, *names)]
         rows.append(row + [(sample.shape, None, "")] * (width - len(row)))
         if not row:
-            rows[-1][0] = (sample.shape, None, f"{item.name}: no parts")
+            rows[-1][0] = (sample.shape, None, f"{_short(item.name)}: no parts")
     return rows
 
 
@@ -167,11 +167,16 @@ def _one_level(shapes: Sequence[tuple[PartItem, PartSample]], level: str) -> lis
 
 def _cell(item: PartItem, sample: PartSample, table: dict[str, np.ndarray], level: str) -> Cell:
     if level not in table:
-        return sample.shape, None, f"{item.name} {level}: none"
+        return sample.shape, None, f"{_short(item.name)} {level}: none"
     values = table[level]
     n = len(set(values[values >= 0].tolist()))
     one, many = ("part", "parts") if level in sample.labels else ("class", "classes")
-    return sample.shape, values, f"{item.name} {level}: {n} {one if n == 1 else many}"
+    return sample.shape, values, f"{_short(item.name)} {level}: {n} {one if n == 1 else many}"
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which tells it from its neighbours, so that a caption keeps its number of parts."""
+    return name if len(name) <= 20 else f"..{name[-18:]}"
 
 
 @dataclass(frozen=True)
