@@ -183,6 +183,27 @@ def test_a_damaged_chunk_is_an_error_of_its_rows(fake: Fake) -> None:
         reader.load(reader.index()[0])
 
 
+def test_a_damaged_header_is_an_error_of_the_file(fake: Fake) -> None:
+    path = fake.root / "sem_seg_h5" / "Chair-1" / "train-00.h5"
+    path.write_bytes(path.read_bytes().replace(b"HEAP", b"HEAR"))
+    reader = PartNetReader(fake.root, category="Chair", release="sem_seg_h5")
+    with pytest.raises(InputError, match="found a damaged or truncated one"):
+        reader.index()
+
+
+def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
+    """Chunks that were never written take no place on disk, but would in memory."""
+    path = tmp_path / "train-00.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", shape=(10**9, 4, 3), dtype="f4", chunks=(1, 4, 3))
+        file.create_dataset("pts", shape=(2, 10**9, 3), dtype="f4", chunks=(1, 1000, 3))
+    with pytest.raises(InputError, match="expected at most 268,435,456 numbers in a row of `pts`, found 3,000,000,000"):
+        partnet_h5.read_points(path, 0)
+    change(path, lambda file: file.move("pts", "points"))
+    with pytest.raises(InputError, match="expected at most 1,000,000 rows of `data`, found 1,000,000,000"):
+        partnet_h5.count(path)
+
+
 def _overlap(file: h5py.File) -> None:
     mask = file["gt_mask"][:]
     mask[0, 1] |= mask[0, 0]

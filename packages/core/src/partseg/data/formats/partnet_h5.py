@@ -22,8 +22,10 @@ from partseg.errors import InputError
 
 MAX_OPEN = 3
 CACHE_BYTES = 48 << 20  # of inflated chunks a data set: what 16 rows of full masks take
+MAX_ROWS = 1_000_000
 MAX_ROW = 1 << 28  # numbers in one row of a data set
 _MEND = "download the file again"
+_BROKEN = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError)  # by damaged bytes
 
 
 @dataclass
@@ -31,6 +33,7 @@ class _Open:
     """An open file. Data sets are kept too: HDF5's cache lives as long as they do."""
 
     file: Any
+    names: tuple[str, ...]
     sets: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,13 +63,16 @@ def count(path: Path) -> int:
         name = next((x for x in ("pts", "data") if x in names(path)), None)
         if name is None:
             raise InputError(path, f"expected clouds `pts` or `data`, found {_listed(path)}", _MEND)
-        return len(_dataset(path, file, name))
+        rows = len(_dataset(path, file, name))
+        if rows > MAX_ROWS:
+            raise InputError(path, f"expected at most {MAX_ROWS:,} rows of `{name}`, found {rows:,}", _MEND)
+        return rows
 
 
 def names(path: Path) -> tuple[str, ...]:
     """Names of the data sets."""
     with _mine().lock:
-        return tuple(_handle(path).file)
+        return _handle(path).names
 
 
 def close_all() -> None:
@@ -98,7 +104,7 @@ def read_row(path: Path, name: str, row: int, ndim: int, kinds: str, first: int 
             raise InputError(path, f"expected at most {MAX_ROW:,} numbers in a row of `{name}`, found {size:,}")
         try:
             return np.asarray(data[row] if first is None else data[row, :first])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except _BROKEN as error:
             raise InputError(path, f"`{name}` cannot be read at row {row}: {_line(error)}", _MEND) from None
 
 
@@ -223,10 +229,11 @@ def _handle(path: Path) -> _Open:
         _close(next(iter(held)))
     try:
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES, rdcc_nslots=10_007)
-    except (OSError, RuntimeError, ValueError) as error:
+        inside = tuple(file)
+    except _BROKEN as error:
         cause = f"expected an HDF5 file, found a damaged or truncated one: {_line(error)}"
         raise InputError(path, cause, _MEND) from None
-    held[key] = _Open(file)
+    held[key] = _Open(file, inside)
     return held[key]
 
 
@@ -248,7 +255,7 @@ def _dataset(path: Path, held: _Open, name: str) -> Any:
         data = held.file[name] if isinstance(link, h5py.HardLink) else None
         if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external or not data.shape:
             raise InputError(path, f"expected `{name}` as a data set in the file, found something else", _MEND)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except _BROKEN as error:
         raise InputError(path, f"`{name}` cannot be read: {_line(error)}", _MEND) from None
     held.sets[name] = data
     return data
