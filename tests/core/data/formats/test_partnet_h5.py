@@ -199,6 +199,7 @@ def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
         file.create_dataset("pts", shape=(2, 10**9, 3), dtype="f4", chunks=(1, 1000, 3))
     with pytest.raises(InputError, match="expected at most 268,435,456 numbers in a row of `pts`, found 3,000,000,000"):
         partnet_h5.read_points(path, 0)
+    partnet_h5.close_all()
     change(path, lambda file: file.move("pts", "points"))
     with pytest.raises(InputError, match="expected at most 1,000,000 rows of `data`, found 1,000,000,000"):
         partnet_h5.count(path)
