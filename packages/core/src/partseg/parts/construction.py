@@ -26,8 +26,8 @@ def symmetry_hierarchy(shape: Shape, labels: Int[np.ndarray, "n"]) -> PartHierar
     """The binary symmetry hierarchy over the parts of a shape.
 
     1. Symmetry groups of single parts are found (`detect_symmetries`). Groups of one motion make one group of several
-       parts a copy where their first members touch and the rest of the shape does not hold each by itself (a leg and
-       its foot), or where they are copies of each other (both legs of one side, mirrored).
+       parts a copy where their first members touch (a leg and its foot) or are copies of each other (both legs of one
+       side, mirrored).
     2. The group that spares most parts (all but one copy) becomes a SYMMETRY node with its copies as children; of equal
        ones that with more copies, then reflective before rotational before translational, then the one with the lowest
        part. The parts of its first copy get a hierarchy of their own in the same way, which the other copies repeat.
@@ -107,7 +107,7 @@ def emit(root: Node, labels: Int[np.ndarray, "n"]) -> PartHierarchy:
 
 def moved(one: Symmetry, motion: Symmetry, copy: int) -> Symmetry:
     """The symmetry that copy number `copy` of a group has when the first has `one`."""
-    frame = np.stack([one.point, np.add(one.point, one.direction)])
+    frame = np.stack([one.point, np.add(one.point, one.direction)]).astype(np.float64)
     point, tip = motion.apply(frame, copy)
     turned = copy > 0 and motion.kind == "reflective" and one.kind == "rotational"
     direction = point - tip if turned else tip - point  # a mirror image turns the other way
@@ -189,7 +189,7 @@ class _Builder:
         """The hierarchy of some parts, with the groups that lie within them."""
         free, units = set(inside), []
         while orbits := [orbit for orbit in orbits if free.issuperset(orbit.members)]:
-            best = min(self._joints(orbits, free), key=lambda joint: joint.rank)
+            best = min(self._joints(orbits), key=lambda joint: joint.rank)
             copies = list(zip(*best.orbits, strict=True))
             first = frozenset(copies[0])
             names = tuple(dict(zip(copies[0], copy, strict=True)) for copy in copies)
@@ -198,14 +198,13 @@ class _Builder:
         units += [Node(part) for part in sorted(free)]
         return self._joined(units)
 
-    def _joints(self, orbits: list[_Orbit], free: set[int]) -> list[_Joint]:
+    def _joints(self, orbits: list[_Orbit]) -> list[_Joint]:
         by_motion: dict[int, list[_Orbit]] = {}
         for orbit in orbits:
             by_motion.setdefault(orbit.motion, []).append(orbit)
         out = []
         for number, alike in by_motion.items():
             model = self.symmetries[number]
-            held = self._held(alike, free)
             left = [orbit.members for orbit in alike]
             while left:
                 # The motion of the orbit it starts from, not of the first one like it.
@@ -217,7 +216,7 @@ class _Builder:
                 while at < len(joint.orbits) and left:
                     rest = []
                     for members in left:
-                        fitting = None if used & set(members) else self._linked(model, joint.orbits[at], members, held)
+                        fitting = None if used & set(members) else self._linked(model, joint.orbits[at], members)
                         if fitting is None:
                             rest.append(members)
                         else:
@@ -227,29 +226,16 @@ class _Builder:
                 out.append(joint)
         return out
 
-    def _held(self, orbits: list[_Orbit], free: set[int]) -> set[int]:
-        """Members that touch parts which these groups do not move: each of them is held by itself."""
-        members = sorted({part for orbit in orbits for part in orbit.members})
-        still = sorted(free.difference(members))
-        touch = self.parts.touching[np.ix_(members, still)].any(1)
-        return {part for part, held in zip(members, touch.tolist(), strict=True) if held}
-
-    def _linked(
-        self, model: SymmetryGroup, one: tuple[int, ...], other: tuple[int, ...], held: set[int]
-    ) -> tuple[int, ...] | None:
-        """The other orbit, started so that its first member goes with the one's; None if they do not go together.
-
-        Parts that touch go together unless the rest of the shape holds each of them.
-        """
+    def _linked(self, model: SymmetryGroup, one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The other orbit, started so that its first member goes with the one's; None if they do not go together."""
         line = self.in_line[KINDS.index(model.symmetry.kind)]
         near = self.related if model.symmetry.kind == "reflective" else line
         if not model.closed:
             goes = self.parts.touching[one[0], other[0]] and self.parts.touching[one[-1], other[-1]]
-            goes &= not (held & set(one) and held & set(other))
             return other if goes or near[one[0], other[0]] else None
         there = np.linalg.norm(self.parts.centroid[list(other)] - self.parts.centroid[one[0]], axis=1)
         touch = self.parts.touching[one[0], list(other)]
-        if not touch.any() or (held & set(one) and held & set(other)):
+        if not touch.any():
             return None
         start = int(np.where(touch, there.round(6), np.inf).argmin())
         return other[start:] + other[:start]

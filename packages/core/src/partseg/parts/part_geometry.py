@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from partseg.errors import PartsegError
 from partseg.geometry.shape import Shape, triangle_normals
 
-POINTS = 1024  # on each part's surface
+POINTS = 512  # on each part's surface
 PROBES = 64  # of them, taken to other parts
 CONTACT = 0.01  # of the shape's longest side
 

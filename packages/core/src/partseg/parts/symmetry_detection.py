@@ -85,8 +85,9 @@ class _Finder:
     def __init__(self, parts: PartGeometry) -> None:
         self.parts = parts
         few = np.array([len(p) for p in parts.points])
+        # Moments of clouds are means over few points: about so far from those of the surface.
         noise = 0.0 if parts.exact else 2.0 / np.sqrt(max(float(np.median(few)), 1.0))
-        self.alike, self.near = ALIKE + noise, CLOSE + noise / 4
+        self.alike, self.alike3, self.near = ALIKE + noise, ALIKE + 2 * noise, CLOSE + noise / 4
         self.same = self._congruent()
         self._coincident = np.full(len(parts), 1e-3 * parts.extent) if parts.exact else 0.05 * parts.size
 
@@ -99,7 +100,7 @@ class _Finder:
         if p.exact:
             same &= np.abs(p.mass[:, None] - p.mass[None]) <= 2 * self.alike * np.maximum(p.mass[:, None], p.mass[None])
         skew = np.cbrt(np.sqrt((p.third**2).sum((1, 2, 3))))
-        same &= np.abs(skew[:, None] - skew[None]) / scale < 4 * self.alike
+        same &= np.abs(skew[:, None] - skew[None]) / scale < 4 * self.alike3
         np.fill_diagonal(same, False)
         return same
 
@@ -118,7 +119,7 @@ class _Finder:
             for _ in range(3):  # turns the last axis and brings the next one there
                 third = np.einsum("mabc,mdc->mdab", third, r)
             off = np.sqrt(((third - p.third[j[at]]) ** 2).sum((1, 2, 3)))
-            ok[at] = off <= self.alike * p.size[j[at]] ** 3
+            ok[at] = off <= self.alike3 * p.size[j[at]] ** 3
         return ok
 
     def residual(self, symmetry: Symmetry, i: int, j: int) -> float:
@@ -191,11 +192,12 @@ class _Finder:
             signs = np.stack([np.full(len(i), a), np.full(len(i), b), a * b * proper], axis=1)
             linear.append((frames_j * signs[:, None, :]) @ frames_i.transpose(0, 2, 1))
         left, found = np.ones(len(i), bool), []
+        slip = 0.02 if p.exact else 0.3  # axes of clouds are rough until they are refined
         for r in linear:
             at = np.flatnonzero(left)
             at = at[self.fits(i[at], j[at], r[at])]
             for m in at.tolist():
-                turn = _turn(r[m], p.centroid[i[m]], p.centroid[j[m]], 0.02 * float(p.size[i[m]]))
+                turn = _turn(r[m], p.centroid[i[m]], p.centroid[j[m]], slip * float(p.size[i[m]]))
                 if turn is not None and (group := self.group(turn, (int(i[m]), int(j[m])))) is not None:
                     found.append(group)
                     left[m] = False
@@ -244,7 +246,7 @@ class _Finder:
         digits = 6 - int(np.floor(np.log10(max(self.parts.extent, 1e-12))))
         return [(i, j, k) for _, j, i, k in sorted((round(d, digits), j, i, k) for d, i, j, k in out)]
 
-    def _slack(self, part: int, step: Float[np.ndarray, "*m"]) -> Float[np.ndarray, "*m"]:
+    def _slack(self, part: int, step: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
         """How far a centroid may be from where a step of this length leads."""
         return self.near * np.minimum(self.parts.size[part], step)
 
@@ -267,7 +269,8 @@ class _Finder:
         there = motion.apply(here[None])[0]
         near = np.flatnonzero(self.same[last])
         distance = np.linalg.norm(self.parts.centroid[near] - there, axis=1)
-        if not len(near) or distance.min() > self._slack(last, np.linalg.norm(there - here)):
+        reach = self._slack(last, np.linalg.norm(there - here, keepdims=True))[0]
+        if not len(near) or distance.min() > reach:
             return None
         found = int(near[distance.argmin()])
         return found if found not in members and self._steps(motion, last, found) else None

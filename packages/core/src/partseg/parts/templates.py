@@ -1,12 +1,12 @@
 """Binary hierarchies that do not look at the shape: from a template over classes, or at random.
 
-Yu et al., "PartNet", CVPR 2019, section 4.3: for semantic segmentation any binary tree over the classes will do, as long
-as every shape of the category has the same one; the ablation trains on random trees.
+Yu et al., "PartNet", CVPR 2019, section 4.3: for semantic segmentation any binary tree over the classes will do, as
+long as every shape of the category has the same one; the ablation trains on random trees.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,7 +17,7 @@ from partseg.parts.construction import Node, emit
 from partseg.parts.hierarchy import PartHierarchy
 from partseg.parts.part_geometry import PartGeometry
 
-Template: TypeAlias = "int | tuple[Template, Template]"
+Template: TypeAlias = int | tuple[Any, Any]
 """A class, or two templates side by side: `((0, 1), (2, 3))`. Every class occurs once."""
 
 
