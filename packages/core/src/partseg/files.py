@@ -1,4 +1,4 @@
-"""Writing that never leaves half a file: write aside, then rename."""
+"""Writing that never leaves half a file (write aside, then rename), and what the files of a result are called."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from partseg.errors import InputError
+
+# in the folder of a segmented shape
+GLB, LABELS, TREE, PICTURE, FULL_TREE = "parts.glb", "labels.npy", "tree.json", "parts.png", "segmentation.npz"
 
 
 @contextmanager

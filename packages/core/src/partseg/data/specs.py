@@ -28,7 +28,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="procedural-rooms",
         summary="embedded rooms of procedural objects: instances, 18 classes, colours, clutter, partial views",
-        dataset=f"{_MODULES}:ProceduralRooms",
+        dataset="partseg.data.embedded:ProceduralRooms",
         license="MIT",
         features=("normals", "instances", "color", "semantics"),
         levels=("objects",),
@@ -37,7 +37,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="primitives",
         summary="re-assembled primitive patches (ABC Reshuffle): procedural ones, or cut from ABC's models",
-        dataset=f"{_MODULES}:Primitives",
+        dataset="partseg.data.embedded:Primitives",
         license="MIT",
         features=("normals", "instances", "semantics"),
         levels=("primitives",),
@@ -49,11 +49,11 @@ DATASETS: tuple[DatasetSpec, ...] = (
         dataset=f"{_MODULES}:PartNet",
         reader=f"{_FORMATS}.partnet:PartNetReader",
         license="LicenseRef-ShapeNet-terms",
-        features=("normals", "instances", "levels", "hierarchy", "semantics"),
+        features=("normals", "instances", "levels", "hierarchy", "mesh", "color", "semantics"),
         levels=("1", "2", "3"),
         paper=_PARTNET_PAPER,
         url="https://partnet.cs.stanford.edu",
-        obtain="ask for a ShapeNet account at shapenet.org, accept the terms there, then follow the PartNet page",
+        obtain="a ShapeNet account (shapenet.org), then the PartNet page; labels: `stats` of daerduoCarey/partnet_dataset",
     ),
     DatasetSpec(
         name="partnet-symh",
@@ -76,7 +76,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     ),
     DatasetSpec(
         name="shapenet-part",
-        summary="ShapeNetPart: 16,881 clouds of 16 categories with 50 part classes",
+        summary="ShapeNetPart: 16,881 clouds of 16 categories with 50 part classes (normals in the text form)",
         dataset=f"{_MODULES}:ShapeNetPart",
         reader=f"{_FORMATS}.shapenet_part:ShapeNetPartReader",
         license="LicenseRef-ShapeNet-terms",
@@ -97,7 +97,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     ),
     DatasetSpec(
         name="partnet-mobility",
-        summary="PartNet-Mobility and PartNetE: articulated objects, links and PartNet's parts per piece",
+        summary="PartNet-Mobility: articulated objects, links and PartNet's parts; PartNetE: clouds with parts",
         dataset=f"{_MODULES}:PartNetMobility",
         reader=f"{_FORMATS}.mobility:MobilityReader",
         license="LicenseRef-ShapeNet-terms",
@@ -114,7 +114,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
             url="https://sapien.ucsd.edu",
         ),
         url="https://sapien.ucsd.edu",
-        obtain="register at sapien.ucsd.edu; PartNetE's labels come with the PartSLIP release",
+        obtain="register at sapien.ucsd.edu; PartNetE: the PartSLIP release, minghua/PartSLIP on Hugging Face",
     ),
     DatasetSpec(
         name="partobjaverse-tiny",
@@ -144,7 +144,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         dataset=f"{_MODULES}:Psb",
         reader=f"{_FORMATS}.psb:PsbReader",
         license="LicenseRef-research-only",
-        features=("normals", "mesh", "semantics"),
+        features=("normals", "instances", "mesh", "semantics"),
         splits=("test",),
         paper=Paper(
             title="A Benchmark for 3D Mesh Segmentation",
@@ -182,7 +182,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         dataset=f"{_MODULES}:Robots",
         reader=f"{_FORMATS}.robots:RobotReader",
         license="LicenseRef-per-robot",
-        features=("normals", "instances", "hierarchy", "mesh", "semantics"),
+        features=("normals", "instances", "levels", "hierarchy", "mesh", "semantics"),
         levels=("links", "visuals"),
         url="https://github.com/robot-descriptions/awesome-robot-descriptions",
         obtain="any folder of .urdf and MuJoCo .xml files with their meshes, such as MuJoCo Menagerie",
@@ -205,7 +205,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         license="yours",
         features=("normals", "instances"),
         levels=("parts",),
-        obtain="put labels beside each shape: chair.obj with chair.labels.npy or chair.labels.txt, one number a face",
+        obtain="put labels beside each shape: chair.obj with chair.labels.npy, chair.labels.txt or chair.seg",
     ),
     DatasetSpec(
         name="scannet",
@@ -213,7 +213,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         dataset=f"{_MODULES}:ScanNet",
         reader=f"{_FORMATS}.scannet:ScanNetReader",
         license="LicenseRef-ScanNet-terms",
-        features=("normals", "instances", "mesh", "color", "semantics"),
+        features=("normals", "instances", "color", "semantics"),
         levels=("objects",),
         paper=Paper(
             title="ScanNet: Richly-annotated 3D Reconstructions of Indoor Scenes",

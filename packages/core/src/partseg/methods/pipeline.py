@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partseg.errors import InputError, PartsegError, ShapeWarning
-from partseg.files import umask, unwritable
+from partseg.files import FULL_TREE, GLB, LABELS, PICTURE, TREE, umask, unwritable
 from partseg.methods.capabilities import Segmenter
 
 if TYPE_CHECKING:
     from partseg.geometry.shape import Shape
     from partseg.parts.segmentation import Segmentation
-
-GLB, LABELS, TREE, PICTURE, FULL_TREE = "parts.glb", "labels.npy", "tree.json", "parts.png", "segmentation.npz"
 
 
 @dataclass(frozen=True)

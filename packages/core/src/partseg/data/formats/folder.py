@@ -24,9 +24,9 @@ from jaxtyping import Int
 
 from partseg.data.formats.base import PartItem, PartSample, Reader, Taxonomy, dense, folder
 from partseg.errors import InputError
+from partseg.files import GLB, LABELS
 from partseg.geometry.io import SUFFIXES, load_shape
 from partseg.geometry.shape import Shape
-from partseg.methods.pipeline import GLB, LABELS
 
 SPLITS = ("train", "val", "test")
 LEVEL = "parts"
