@@ -53,7 +53,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         levels=("1", "2", "3"),
         paper=_PARTNET_PAPER,
         url="https://partnet.cs.stanford.edu",
-        obtain="a ShapeNet account (shapenet.org), then the PartNet page; labels: `stats` of daerduoCarey/partnet_dataset",
+        obtain="a ShapeNet account (shapenet.org), then its page; labels: `stats` of daerduoCarey/partnet_dataset",
     ),
     DatasetSpec(
         name="partnet-symh",
