@@ -61,7 +61,7 @@ def test_a_wrong_root_is_one_problem_and_how_to_obtain_the_dataset(
     first, second, last = capsys.readouterr().out.splitlines()
     assert first == f"psb at {tmp_path}/none: not readable"
     assert second.startswith(f"missing  {tmp_path}/none: is not a folder")
-    assert last.startswith("1 problem; how to obtain the dataset: ")
+    assert last.startswith("1 problem of the dataset as a whole; how to obtain it: ")
 
 
 def test_the_root_is_looked_for_by_name(
@@ -114,6 +114,8 @@ def test_problems_of_the_whole_unforeseen_errors_and_warnings(tmp_path: Path, mo
     ]
     assert found.warnings == (("mended", "mended: two faces left out"),)
     assert (found.shapes, found.damaged_shapes) == (4, 2)
+    last = report(find_dataset("psb"), found).splitlines()[-1]
+    assert last.startswith("2 of 4 shapes are damaged, 1 problem of the dataset as a whole; obtain them again: ")
     monkeypatch.setenv("PARTSEG_DEBUG", "1")
     with pytest.raises(KeyError):
         check_reader(Odd(tmp_path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import signal
 import subprocess
@@ -14,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from fakes.psb import write_psb, write_shape
-from partseg.cli.data_prepare import cache_folder, prepare
+from partseg.cli.data_names import find_dataset
+from partseg.cli.data_prepare import as_trained, cache_folder, prepare
 from partseg.cli.main import main
 from partseg.data.cache import _open
 from partseg.data.formats.psb import PsbReader
-from partseg.data.from_files import FilesDataModule
 from partseg.data.reading import ReaderDataset
 from partseg.errors import InputError, PartsegError
+from partseg.spec import DatasetSpec
 
 
 @pytest.fixture
@@ -100,19 +100,26 @@ def test_a_mesh_needs_a_number_of_points(root: Path, tmp_path: Path, capsys: pyt
         assert caught.value.code == 2
 
 
-def test_defaults_are_those_of_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: Path) -> None:
-    ours, theirs = inspect.signature(prepare).parameters, inspect.signature(FilesDataModule).parameters
-    assert {name: ours[name].default for name in ("points", "normalize")} == {
-        name: theirs[name].default for name in ("points", "normalize")
-    }
+def test_without_further_words_training_finds_the_copies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: Path
+) -> None:
     monkeypatch.setenv("PARTSEG_CACHE", str(tmp_path / "shared"))
+    module = find_dataset("psb").load()(str(root))
+    assert Path(module.cache) == cache_folder("psb")
+    assert prepare("psb", root).made == 3
+    data = module.dataset("test")
+    assert [data.prepare(i) for i in range(len(data))] == [False] * 3
 
-    class Psb(FilesDataModule):
-        name = "psb"
 
-    assert Path(Psb(PsbReader(root)).cache) == cache_folder("psb")
-    prepare("psb", root, points=10)
-    assert len(files(cache_folder("psb"))) == 3
+def test_settings_are_those_of_each_datamodule_unless_given() -> None:
+    assert as_trained(find_dataset("psb"), None, None) == (10_000, "box")
+    assert as_trained(find_dataset("scannet"), None, None) == (None, "none")
+    assert as_trained(find_dataset("scannet"), 18_000, None) == (18_000, "none")
+    assert as_trained(find_dataset("psb"), "all", "sphere") == (None, "sphere")
+    broken = DatasetSpec(name="x", summary="x", dataset="partseg.no_such:X", license="MIT", features=())
+    assert as_trained(broken, 5, "box") == (5, "box")
+    with pytest.raises(PartsegError, match="x: say --points and --normalize, its datamodule is broken: No module"):
+        as_trained(broken, 5, None)
 
 
 def many(root: Path, n: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,8 @@ def check(
     return check_reader(open_reader(dataset, root, options), workers)
 
 
-def check_reader(reader: Reader, workers: int = 1, bar: Callable = progress) -> Findings:
-    """`check` for a reader. `bar(total, doing)` is a context that gives `advance(text)`."""
+def check_reader(reader: Reader, workers: int = 1) -> Findings:
+    """`check` for a reader."""
     try:
         items = reader.index()
     except InputError as error:
@@ -106,7 +106,7 @@ def check_reader(reader: Reader, workers: int = 1, bar: Callable = progress) -> 
     whole = tuple(_problem(reader.root, "", error) for error in _of_the_whole(reader, items))
     found: dict[int, tuple[list[InputError], list[str]]] = {}
     results = for_each(_Check(reader, items), len(items), workers)
-    with bar(len(items), "checking") as advance, closing(results):
+    with progress(len(items), "checking") as advance, closing(results):
         bad = 0
         for i, result in results:
             if result != ([], []):
@@ -127,21 +127,22 @@ def report(spec: DatasetSpec, findings: Findings) -> str:
     where = f"{spec.name} at {findings.root}"
     lines = [f"{where}: {_line(findings)}"] if findings.counts else [f"{where}: not readable"]
     if len(findings.counts) > 1:
-        width = max(len(category) for category in findings.counts)
-        for category, splits in findings.counts.items():
-            lines.append(f"  {category or '(none)':<{width}}  {_per_split(splits)}")
+        named = {category or "(none)": splits for category, splits in findings.counts.items()}
+        width = max(map(len, named))
+        lines += [f"  {category:<{width}}  {_per_split(splits)}" for category, splits in named.items()]
     lines += [f"warning  {shape}: {text.removeprefix(f'{shape}: ')}" for shape, text in findings.warnings]
     lines += [f"{problem.kind:<7}  {problem.error}" for problem in findings.problems]
     if not findings.problems:
         return "\n".join([*lines, "nothing is missing or damaged"])
-    bad, obtain = findings.damaged_shapes, f"obtain them: {spec.obtain}" if spec.obtain else ""
-    if bad:
-        told_bad = f"{bad:,} of {findings.shapes:,} shapes {'is' if bad == 1 else 'are'} damaged"
-        obtain = obtain.replace("obtain them", f"obtain {'it' if bad == 1 else 'them'} again")
-    else:
-        told_bad = f"{len(findings.problems):,} problem{'s' * (len(findings.problems) > 1)}"
-        obtain = obtain.replace("obtain them", "how to obtain the dataset")
-    return "\n".join([*lines, "; ".join(filter(None, (told_bad, obtain)))])
+    bad = findings.damaged_shapes
+    whole = sum(not problem.shape for problem in findings.problems)
+    last = f"{bad:,} of {findings.shapes:,} shapes {'is' if bad == 1 else 'are'} damaged" if bad else ""
+    if whole:
+        last += f"{', ' if bad else ''}{whole:,} problem{'s' * (whole > 1)} of the dataset as a whole"
+    if spec.obtain:
+        verb = "how to obtain it" if not bad else "obtain it again" if bad == 1 else "obtain them again"
+        last += f"; {verb}: {spec.obtain}"
+    return "\n".join([*lines, last])
 
 
 def as_json(spec: DatasetSpec, findings: Findings) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,14 @@ from jsonargparse.typing import PositiveInt
 from partseg.cli.data_names import find_dataset
 from partseg.cli.data_pool import damage, default_workers, for_each, progress, told
 from partseg.cli.data_readers import chosen_reader, dataset_of, open_reader, reader_parser
-from partseg.errors import InputError
+from partseg.errors import InputError, PartsegError
 from partseg.files import unwritable
+from partseg.spec import SpecError
 
 if TYPE_CHECKING:
     from partseg.data.formats.base import Reader
     from partseg.data.reading import ReaderDataset
+    from partseg.spec import DatasetSpec
 
 Normalization = Literal["box", "sphere", "none"]
 
@@ -58,8 +60,8 @@ def prepare(
     options: dict[str, Any] | None = None,
     *,
     cache: str | Path | None = None,
-    points: int | None = 10_000,
-    normalize: Normalization = "box",
+    points: int | Literal["all"] | None = None,
+    normalize: Normalization | None = None,
     workers: int = 1,
     skip_damaged: bool = False,
 ) -> Prepared:
@@ -68,7 +70,8 @@ def prepare(
     Args:
         dataset, root, options: see `partseg.cli.data_readers.open_reader`.
         cache: the folder; None for the dataset's own under ``$PARTSEG_CACHE`` or the platform's cache folder.
-        points, normalize: see `partseg.data.reading.ReaderDataset`.
+        points: points of each shape, or "all" of a cloud; None for as many as the dataset's datamodule takes.
+        normalize: see `partseg.data.reading.ReaderDataset`; None for what the dataset's datamodule does.
         workers: processes that read.
         skip_damaged: leave out shapes that cannot be read instead of stopping at the first.
 
@@ -79,7 +82,7 @@ def prepare(
     spec = find_dataset(dataset)
     reader = open_reader(spec.name, root, options)
     folder = cache_folder(spec.name) if cache is None else cache
-    return prepare_reader(reader, folder, points, normalize, workers, skip_damaged)
+    return prepare_reader(reader, folder, *as_trained(spec, points, normalize), workers, skip_damaged)
 
 
 def prepare_reader(
@@ -89,9 +92,8 @@ def prepare_reader(
     normalize: Normalization = "box",
     workers: int = 1,
     skip_damaged: bool = False,
-    bar: Callable = progress,
 ) -> Prepared:
-    """`prepare` for a reader. `bar(total, doing)` is a context that gives `advance(text)`."""
+    """`prepare` for a reader; `points` and `normalize` as `partseg.data.reading.ReaderDataset` has them."""
     from partseg.data.reading import ReaderDataset
 
     _check_writable(Path(cache))
@@ -99,7 +101,7 @@ def prepare_reader(
     data.cache.sweep()
     done = Prepared()
     results = for_each(_Prepare(data), len(data), workers)
-    with bar(len(data), "preparing") as advance, closing(results):
+    with progress(len(data), "preparing") as advance, closing(results):
         for i, (made, error, texts) in results:
             name = data.items[i].name
             if error is not None:
@@ -121,6 +123,30 @@ def cache_folder(name: str) -> Path:
     return cache_root() / "data" / name
 
 
+def as_trained(
+    spec: DatasetSpec, points: int | Literal["all"] | None, normalize: Normalization | None
+) -> tuple[int | None, Normalization]:
+    """`prepare`'s arguments as a `ReaderDataset` takes them; those not given are the datamodule's defaults.
+
+    Raises:
+        PartsegError: they are wanted, but the datamodule cannot be imported.
+    """
+    if points is None or normalize is None:
+        from partseg.data.from_files import FilesDataModule
+
+        try:
+            own = inspect.signature(spec.load()).parameters
+        except (ImportError, SpecError) as error:
+            cause = " ".join(str(error).split())
+            raise PartsegError(
+                f"{spec.name}: say --points and --normalize, its datamodule is broken: {cause}"
+            ) from error
+        defaults = {**inspect.signature(FilesDataModule).parameters, **own}
+        normalize = defaults["normalize"].default if normalize is None else normalize
+        points = (defaults["points"].default or "all") if points is None else points
+    return (None if points == "all" else points), normalize
+
+
 def main(argv: list[str]) -> int:
     """The command."""
     chosen = dataset_of("prepare", argv)
@@ -130,14 +156,14 @@ def main(argv: list[str]) -> int:
     parser = reader_parser("prepare", spec, _ABOUT, _EXAMPLES)
     shown = f"$PARTSEG_CACHE/data/{spec.name}, or in the platform's cache folder"
     parser.add_argument("--cache", type=str, help=f"folder of the copies (when not given: {shown})")
+    as_fit = "(when not given: what `partseg fit` takes)"
+    number = PositiveInt | Literal["all"] | None
+    parser.add_argument("--points", type=number, metavar="N|all", help=f"points of each shape {as_fit}")
     parser.add_argument(
-        "--points",
-        type=PositiveInt | Literal["all"],
-        default=10_000,
-        help="points of each shape; all: those of its cloud",
-    )
-    parser.add_argument(
-        "--normalize", type=Normalization, default="box", help="longest side 1.8, radius 1, or the file's units"
+        "--normalize",
+        type=Normalization | None,
+        metavar="box|sphere|none",
+        help=f"longest side 1.8, radius 1, or the file's units {as_fit}",
     )
     parser.add_argument("--workers", type=PositiveInt, default=default_workers(), help="processes that read")
     parser.add_argument("--skip-damaged", action="store_true", help="leave out shapes that cannot be read")
@@ -147,8 +173,7 @@ def main(argv: list[str]) -> int:
     done = prepare_reader(
         chosen_reader(spec, arguments),
         cache,
-        None if arguments["points"] == "all" else arguments["points"],
-        arguments["normalize"],
+        *as_trained(spec, arguments["points"], arguments["normalize"]),
         arguments["workers"],
         arguments["skip_damaged"],
     )

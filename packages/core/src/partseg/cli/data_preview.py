@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,7 +85,6 @@ def preview_reader(
     level: str | None = None,
     columns: int = 8,
     up: Literal["x", "y", "z"] = "y",
-    bar: Callable = progress,
 ) -> Sheet:
     """`preview` for a reader. Of `levels` each has a column of its own; others follow in each shape's own order."""
     from partseg.parts.picture import contact_sheet
@@ -94,7 +93,7 @@ def preview_reader(
     chosen = [items[i * len(items) // count] for i in range(count)] if count < len(items) else list(items)
     sheet = Sheet()
     shapes: list[tuple[PartItem, PartSample]] = []
-    with bar(len(chosen), "reading") as advance:
+    with progress(len(chosen), "reading") as advance:
         for i, found in for_each(_Load(reader, chosen), len(chosen), 1):
             if isinstance(found, InputError):
                 sheet.damaged.append(found)
