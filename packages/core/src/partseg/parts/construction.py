@@ -156,7 +156,7 @@ class _Builder:
 
     def _orbits(self, groups: Sequence[SymmetryGroup]) -> list[_Orbit]:
         """Groups numbered by their motion, members reversed where the motion goes the other way."""
-        rows, out = np.zeros((len(groups), 10)), []
+        rows, out = np.zeros((len(groups), 9)), []
         for group in groups:
             s, found = group.symmetry, len(self.symmetries)
             direction, point = np.asarray(s.direction), np.asarray(s.point)
@@ -178,7 +178,7 @@ class _Builder:
                 number = found
             members = group.members
             if number == found:
-                rows[found, :9] = [KINDS.index(s.kind), s.fold, s.step, *direction, *point]
+                rows[found] = [KINDS.index(s.kind), s.fold, s.step, *direction, *point]
                 self.symmetries.append(group)
             elif rows[number, 3:6] @ direction < 0:
                 members = members[::-1]
@@ -188,43 +188,52 @@ class _Builder:
     def build(self, inside: frozenset[int], orbits: list[_Orbit]) -> Node:
         """The hierarchy of some parts, with the groups that lie within them."""
         free, units = set(inside), []
-        while orbits := [orbit for orbit in orbits if free.issuperset(orbit.members)]:
-            best = min(self._joints(orbits), key=lambda joint: joint.rank)
+        left: dict[int, list[_Orbit]] = {}
+        for orbit in orbits:
+            if free.issuperset(orbit.members):
+                left.setdefault(orbit.motion, []).append(orbit)
+        joints = {motion: self._best(alike) for motion, alike in left.items()}
+        while joints:
+            best = min(joints.values(), key=lambda joint: joint.rank)
             copies = list(zip(*best.orbits, strict=True))
             first = frozenset(copies[0])
+            within = [orbit for alike in left.values() for orbit in alike if first.issuperset(orbit.members)]
             names = tuple(dict(zip(copies[0], copy, strict=True)) for copy in copies)
-            units.append(Node(-1, (self.build(first, orbits),), best.symmetry, names))
+            units.append(Node(-1, (self.build(first, within),), best.symmetry, names))
             free.difference_update(part for copy in copies for part in copy)
+            for motion, alike in list(left.items()):
+                stays = [orbit for orbit in alike if free.issuperset(orbit.members)]
+                if not stays:
+                    del left[motion], joints[motion]
+                elif len(stays) < len(alike):
+                    left[motion], joints[motion] = stays, self._best(stays)
         units += [Node(part) for part in sorted(free)]
         return self._joined(units)
 
-    def _joints(self, orbits: list[_Orbit]) -> list[_Joint]:
-        by_motion: dict[int, list[_Orbit]] = {}
-        for orbit in orbits:
-            by_motion.setdefault(orbit.motion, []).append(orbit)
-        out = []
-        for number, alike in by_motion.items():
-            model = self.symmetries[number]
-            left = [orbit.members for orbit in alike]
-            while left:
-                # The motion of the orbit it starts from, not of the first one like it.
-                start = next(orbit.group for orbit in alike if orbit.members == left[0])
-                same_way = np.dot(start.symmetry.direction, model.symmetry.direction) > 0
-                symmetry = start.symmetry if same_way else _reversed(start.symmetry)
-                joint, used, at = _Joint(symmetry, model.solid, [left.pop(0)]), set(), 0
-                used.update(joint.orbits[0])
-                while at < len(joint.orbits) and left:
-                    rest = []
-                    for members in left:
-                        fitting = None if used & set(members) else self._linked(model, joint.orbits[at], members)
-                        if fitting is None:
-                            rest.append(members)
-                        else:
-                            joint.orbits.append(fitting)
-                            used.update(fitting)
-                    left, at = rest, at + 1
-                out.append(joint)
-        return out
+    def _best(self, alike: list[_Orbit]) -> _Joint:
+        """Orbits of one motion that go together, the best of all such sets."""
+        model, out = self.symmetries[alike[0].motion], []
+        left = list(alike)
+        while left:
+            # The motion of the orbit it starts from, not of the first one like it.
+            start = left.pop(0)
+            same_way = np.dot(start.group.symmetry.direction, model.symmetry.direction) > 0
+            symmetry = start.group.symmetry if same_way else _reversed(start.group.symmetry)
+            joint, used, at = _Joint(symmetry, model.solid, [start.members]), set(start.members), 0
+            while at < len(joint.orbits) and left:
+                rest = []
+                for orbit in left:
+                    fitting = (
+                        None if used & set(orbit.members) else self._linked(model, joint.orbits[at], orbit.members)
+                    )
+                    if fitting is None:
+                        rest.append(orbit)
+                    else:
+                        joint.orbits.append(fitting)
+                        used.update(fitting)
+                left, at = rest, at + 1
+            out.append(joint)
+        return min(out, key=lambda joint: joint.rank)
 
     def _linked(self, model: SymmetryGroup, one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
         """The other orbit, started so that its first member goes with the one's; None if they do not go together."""
@@ -263,12 +272,10 @@ class _Builder:
             gap[:, a] = gap[a]
             size = np.linalg.norm(np.maximum(high, high[a]) - np.minimum(low, low[a]), axis=1)
             row = np.where(touch[a], size, gap[a] + 4 * self.parts.extent)
-            gone = np.isinf(cost[b]) if len(units) == 1 else np.array([node is None for node in nodes])
-            row[gone], row[a] = np.inf, np.inf
+            row[[i == a or node is None for i, node in enumerate(nodes)]] = np.inf
             cost[a], cost[:, a] = row, row
             cost[b], cost[:, b] = np.inf, np.inf
-        root = next(node for node in nodes if node is not None)
-        return root
+        return next(node for node in nodes if node is not None)
 
 
 def _parts_of(node: Node) -> set[int]:

@@ -20,6 +20,8 @@ from partseg.parts.part_geometry import PartGeometry
 
 ALIKE = 0.03  # moments of meshes may differ by this share of the part's size (to the power of the moment)
 CLOSE = 0.05  # points may lie off by this share of the part's size
+NEIGHBOURS = 24  # congruent parts around each that a row or an arc may step to
+MAX_PAIRS = 4000  # congruent pairs that are tried, the nearest first
 KINDS = ("reflective", "rotational", "translational")
 """For pairs that several kinds relate, the first is preferred."""
 
@@ -65,7 +67,8 @@ def detect_symmetries(shape: Shape, labels: Int[np.ndarray, "n"]) -> tuple[Symme
         Rows and arcs of three parts or more, none within a larger one along the same line or about the same axis; then
         pairs, which may appear once for each kind of motion (reflective, then rotational, then translational), but not
         two parts of one full circle, row, or arc of four or more. One part can be in many groups. Deterministic. Parts
-        with the same centroid are only related by turns.
+        with the same centroid are only related by turns. Rows and arcs step to one of the 24 nearest congruent parts,
+        and of more than 4000 congruent pairs the nearest are tried.
 
     Raises:
         PartsegError: labels that do not fit, or name a part without elements.
@@ -163,6 +166,10 @@ class _Finder:
         for chain in chains:
             open_[np.ix_(chain.members, chain.members)] = False
         i, j = np.nonzero(open_)
+        if len(i) > MAX_PAIRS:
+            away = np.linalg.norm(p.centroid[j] - p.centroid[i], axis=1)
+            nearest = np.sort(np.argsort(away, kind="stable")[:MAX_PAIRS])
+            i, j = i[nearest], j[nearest]
         offset = p.centroid[j] - p.centroid[i]
         length = np.linalg.norm(offset, axis=1)
         apart = length > self._coincident[i]
@@ -206,6 +213,7 @@ class _Finder:
     def chains(self) -> list[SymmetryGroup]:
         """Rows and arcs of three parts or more, small steps first."""
         found: list[SymmetryGroup] = []
+        within: list[set[int]] = [set() for _ in range(len(self.parts))]
         for i, j, k in self._triples():
             a, b, c = (self.parts.centroid[x] for x in (i, j, k))
             u, v = b - a, c - b
@@ -221,13 +229,15 @@ class _Finder:
                 axis = axis / np.linalg.norm(axis)
                 centre = (a + b) / 2 + np.cross(axis, u) / (2 * np.tan(step / 2))
                 motion = Symmetry("rotational", _tuple(centre), _tuple(axis), 2, step)
-            if any({i, j, k} <= set(g.members) and _same_line(g.symmetry, motion) for g in found):
+            if any(_same_line(found[g].symmetry, motion) for g in within[i] & within[j] & within[k]):
                 continue
             members = self._walk(motion, i, j)
             if len(members) < 3:
                 continue
             group = self.group(self._whole(motion, members), members)
             if group is not None:
+                for part in members:
+                    within[part].add(len(found))
                 found.append(group)
         return found
 
@@ -237,12 +247,13 @@ class _Finder:
         for j in range(len(self.parts)):
             near = np.flatnonzero(self.same[j])
             distance = np.linalg.norm(centroid[near] - centroid[j], axis=1)
+            if len(near) > NEIGHBOURS:
+                nearest = np.sort(np.argsort(distance, kind="stable")[:NEIGHBOURS])
+                near, distance = near[nearest], distance[nearest]
             equal = np.abs(distance[:, None] - distance[None]) < self._slack(j, distance)[:, None]
             equal &= (distance > self._coincident[j])[:, None] & self.same[np.ix_(near, near)]
             a, b = np.nonzero(np.triu(equal, 1))
-            out += [
-                (float(d), int(x), j, int(y)) for d, x, y in zip(distance[a], near[a], near[b], strict=True)
-            ]  # fmt: skip
+            out += [(float(d), int(x), j, int(y)) for d, x, y in zip(distance[a], near[a], near[b], strict=True)]
         digits = 6 - int(np.floor(np.log10(max(self.parts.extent, 1e-12))))
         return [(i, j, k) for _, j, i, k in sorted((round(d, digits), j, i, k) for d, i, j, k in out)]
 
