@@ -87,10 +87,10 @@ def find_groups(parts: PartGeometry) -> tuple[SymmetryGroup, ...]:
 class _Finder:
     def __init__(self, parts: PartGeometry) -> None:
         self.parts = parts
-        few = np.array([len(p) for p in parts.points])
         # Moments of clouds are means over few points: about so far from those of the surface.
-        noise = 0.0 if parts.exact else 2.0 / np.sqrt(max(float(np.median(few)), 1.0))
-        self.alike, self.alike3, self.near = ALIKE + noise, ALIKE + 2 * noise, CLOSE + noise / 4
+        noise = np.zeros(len(parts)) if parts.exact else np.minimum(2 / np.sqrt(parts.mass), 0.4)
+        worse = np.maximum(noise[:, None], noise[None])
+        self.alike, self.alike3, self.near = ALIKE + worse, ALIKE + 2 * worse, CLOSE + noise / 4
         self.same = self._congruent()
         self._coincident = np.full(len(parts), 1e-3 * parts.extent) if parts.exact else 0.05 * parts.size
 
@@ -115,14 +115,14 @@ class _Finder:
         """Whether the second and third moments of parts i, turned, are those of parts j."""
         p = self.parts
         turned = linear @ p.second[i] @ linear.transpose(0, 2, 1)
-        ok = np.sqrt(((turned - p.second[j]) ** 2).sum((1, 2))) <= self.alike * p.size[j] ** 2
+        ok = np.sqrt(((turned - p.second[j]) ** 2).sum((1, 2))) <= self.alike[i, j] * p.size[j] ** 2
         at = np.flatnonzero(ok)
         if len(at):
             third, r = p.third[i[at]], linear[at]
             for _ in range(3):  # turns the last axis and brings the next one there
                 third = np.einsum("mabc,mdc->mdab", third, r)
             off = np.sqrt(((third - p.third[j[at]]) ** 2).sum((1, 2, 3)))
-            ok[at] = off <= self.alike3 * p.size[j[at]] ** 3
+            ok[at] = off <= self.alike3[i[at], j[at]] * p.size[j[at]] ** 3
         return ok
 
     def residual(self, symmetry: Symmetry, i: int, j: int) -> float:
@@ -137,7 +137,7 @@ class _Finder:
             symmetry = self.refined(symmetry, members)
         pairs = list(pairwise(members))
         worst = max(self.residual(symmetry, i, j) for i, j in pairs)
-        return SymmetryGroup(symmetry, members, worst) if worst <= self.near else None
+        return SymmetryGroup(symmetry, members, worst) if worst <= self.near[list(members)].max() else None
 
     def refined(self, symmetry: Symmetry, members: tuple[int, ...], rounds: int = 4) -> Symmetry:
         """Fitted to pairs of nearest points, round by round, as long as they come closer."""
@@ -259,7 +259,7 @@ class _Finder:
 
     def _slack(self, part: int, step: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
         """How far a centroid may be from where a step of this length leads."""
-        return self.near * np.minimum(self.parts.size[part], step)
+        return self.near[part] * np.minimum(self.parts.size[part], step)
 
     def _walk(self, motion: Symmetry, i: int, j: int) -> tuple[int, ...]:
         """Parts met by going on from i and j, and back, in even steps."""
