@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from partseg.cli.data_names import data_root, is_found
+from partseg.cli.data_names import is_found, root_of
 from partseg.cli.data_readers import OWN, describe_options, reader_class
 from partseg.cli.main import main
 from partseg.data.formats.base import Reader
-from partseg.data.from_files import data_root as from_files_root
+from partseg.data.modules import Psb
 from partseg.data.specs import DATASETS
 from partseg.errors import PartsegError
 from partseg.methods import registry
@@ -68,7 +68,7 @@ def test_the_place_is_the_one_that_training_looks_at(monkeypatch: pytest.MonkeyP
             monkeypatch.delenv("PARTSEG_DATA")
         else:
             monkeypatch.setenv("PARTSEG_DATA", value)
-        assert data_root(spec) == from_files_root("psb")
+        assert root_of(spec) == Psb(cache=None).reader.root
     monkeypatch.chdir(tmp_path)
     (tmp_path / "psb").write_text("a file")
     assert not is_found(spec)

@@ -17,7 +17,6 @@ from partseg.data.specs import DATASETS
 from partseg.errors import PartsegError
 
 ON_DISK = [spec for spec in DATASETS if spec.reader is not None]
-RENAMED = {"points": "scene_points"}  # the datamodule's own `points` is another thing
 
 
 @pytest.mark.parametrize("spec", DATASETS, ids=lambda spec: spec.name)
@@ -32,7 +31,7 @@ def test_a_datamodule_passes_on_what_its_reader_takes(spec, tmp_path):
     assert issubclass(module, FilesDataModule) and issubclass(reader, Reader) and module.name == spec.name
     assert module(root=str(tmp_path), cache=None).reader.root == tmp_path
     # the split is the datamodule's affair
-    wanted = {RENAMED.get(name, name) for name in inspect.signature(reader).parameters} - {"split"}
+    wanted = set(inspect.signature(reader).parameters) - {"split"}
     offered = set(inspect.signature(module).parameters) | set(inspect.signature(FilesDataModule).parameters)
     assert wanted <= offered
 

@@ -9,8 +9,9 @@ import torch
 from partseg.data.batch import PartBatch
 from partseg.data.datamodule import Balanced
 from partseg.data.formats.base import PartItem, PartSample, Reader, dense
-from partseg.data.from_files import FilesDataModule, data_root, select, split_of
+from partseg.data.from_files import FilesDataModule, select, split_of
 from partseg.data.reading import ReaderDataset
+from partseg.data.specs import data_root
 from partseg.errors import InputError, PartsegError, ShapeWarning, UnknownNameError
 from partseg.geometry.shape import Shape
 from partseg.parts.hierarchy import PartHierarchy, Symmetry

@@ -87,7 +87,7 @@ def test_splits(made):
 @pytest.mark.parametrize("points", [40, 500])
 def test_fixed_number_of_points(made, points):
     root, truth = made
-    whole, reader = ScanNetReader(root), ScanNetReader(root, points=points)
+    whole, reader = ScanNetReader(root), ScanNetReader(root, scene_points=points)
     for name, item in by_name(reader).items():
         sample, full = reader.load(item), whole.load(item)
         assert sample.shape.n_elements == points
@@ -99,7 +99,7 @@ def test_fixed_number_of_points(made, points):
         assert same_partition(sample.labels["objects"], full.labels["objects"][rows])
         assert len(set(rows.tolist())) == min(points, len(truth[name]["points"]))
     with pytest.raises(PartsegError, match="at least 1"):
-        ScanNetReader(root, points=0)
+        ScanNetReader(root, scene_points=0)
 
 
 def test_choice_is_the_release_s_two_steps():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from partseg.data.specs import data_root
 from partseg.methods.registry import find, list_datasets
 from partseg.spec import DatasetSpec
 
@@ -27,15 +27,14 @@ def class_name(spec: DatasetSpec) -> str:
     return spec.dataset.rpartition(":")[2].rpartition(".")[2]
 
 
-def data_root(spec: DatasetSpec) -> Path | None:
-    """Where the files are looked for when no root is given (see `partseg.data.from_files.data_root`, which takes long
-    to import); None for a dataset without files."""
-    return None if spec.embedded else Path(os.environ.get("PARTSEG_DATA") or ".") / spec.name
+def root_of(spec: DatasetSpec) -> Path | None:
+    """Where the files are looked for when no root is given; None for a dataset without files."""
+    return None if spec.embedded else data_root(spec.name)
 
 
 def is_found(spec: DatasetSpec) -> bool:
     """Whether it is embedded, or the folder where its files are looked for exists. Nothing in it is read."""
-    root = data_root(spec)
+    root = root_of(spec)
     return root is None or root.is_dir()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonargparse
 
-from partseg.cli.data_names import data_root, find_dataset
+from partseg.cli.data_names import find_dataset, root_of
 from partseg.errors import InputError, PartsegError
 from partseg.spec import DatasetSpec, SpecError
 
@@ -61,7 +61,7 @@ def open_reader(dataset: str, root: str | Path | None = None, options: Mapping[s
     known = _options(cls)
     if unknown := sorted(set(options or {}) - set(known)):
         raise PartsegError(f"{spec.name} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
-    return cls(data_root(spec) if root is None else root, **(options or {}))
+    return cls(root_of(spec) if root is None else root, **(options or {}))
 
 
 def reader_parser(verb: str, spec: DatasetSpec, about: str, examples: str) -> jsonargparse.ArgumentParser:
@@ -78,7 +78,7 @@ def reader_parser(verb: str, spec: DatasetSpec, about: str, examples: str) -> js
         formatter_class=_Formatter,
     )
     shown = f"the folder that holds it; when not given, {spec.name} in $PARTSEG_DATA or here"
-    parser.add_argument("--root", type=str, default=str(data_root(spec)), help=shown)
+    parser.add_argument("--root", type=str, default=str(root_of(spec)), help=shown)
     names = _options(cls)
     parser.add_class_arguments(cls, skip={"root", *OWN} & {"root", *names})
     if clash := [name for name in names if name in OWN]:

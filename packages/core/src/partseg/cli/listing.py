@@ -10,7 +10,7 @@ import dataclasses
 import json
 import textwrap
 
-from partseg.cli.data_names import class_name, data_root, find_dataset, is_found
+from partseg.cli.data_names import class_name, find_dataset, is_found, root_of
 from partseg.errors import PartsegError
 from partseg.methods.registry import PUBLISHED, Entry, entries, find
 from partseg.spec import DatasetSpec
@@ -156,13 +156,13 @@ def _lines(entry: Entry, width: int) -> list[str]:
 def _found(spec: DatasetSpec) -> str:
     if spec.embedded:
         return "embedded"
-    return f"{'found' if is_found(spec) else 'not found'} at {data_root(spec)}"
+    return f"{'found' if is_found(spec) else 'not found'} at {root_of(spec)}"
 
 
 def _place(spec: object) -> dict:
     if not isinstance(spec, DatasetSpec):
         return {}
-    return {"found": is_found(spec), "root": None if spec.embedded else str(data_root(spec))}
+    return {"found": is_found(spec), "root": None if spec.embedded else str(root_of(spec))}
 
 
 def _names(rows: list[Entry]) -> set[str]:

@@ -96,7 +96,7 @@ class EntryCache:
                 if zlib.crc32(body) != entry.about["checksum"] or not _unchanged(entry.about["sources"], sources):
                     return None
                 self._sound.add(path)
-        except (FileNotFoundError, DamagedEntry, KeyError, TypeError):
+        except (OSError, DamagedEntry, KeyError, TypeError):
             return None
         return entry
 

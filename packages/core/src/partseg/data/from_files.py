@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from partseg.data.cache import cache_root
@@ -14,11 +12,6 @@ from partseg.data.reading import Normalization, ReaderDataset, seed_of
 from partseg.errors import InputError
 
 _SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
-
-
-def data_root(name: str) -> Path:
-    """Where a dataset is looked for when no root is given: a folder of its name under ``PARTSEG_DATA`` (or here)."""
-    return Path(os.environ.get("PARTSEG_DATA") or ".") / name
 
 
 def split_of(item: PartItem) -> str:

@@ -22,8 +22,9 @@ from partseg.data.formats.scannet import ScanNetReader
 from partseg.data.formats.scene_graph import SceneGraphReader
 from partseg.data.formats.shapenet_part import ShapeNetPartReader
 from partseg.data.formats.symh import SymhReader
-from partseg.data.from_files import FilesDataModule, data_root
+from partseg.data.from_files import FilesDataModule
 from partseg.data.reading import Normalization
+from partseg.data.specs import data_root
 
 
 class PartNet(FilesDataModule):
@@ -143,7 +144,7 @@ class Folder(FilesDataModule):
 
 
 class ScanNet(FilesDataModule):
-    """ScanNet v2; `scene_points` is the reader's `points`."""
+    """ScanNet v2."""
 
     name = "scannet"
 
@@ -157,7 +158,7 @@ class ScanNet(FilesDataModule):
         **settings: Any,
     ) -> None:
         super().__init__(
-            ScanNetReader(root or data_root(self.name), points=scene_points),
+            ScanNetReader(root or data_root(self.name), scene_points=scene_points),
             points=points,
             normalize=normalize,
             augmentation=augmentation,

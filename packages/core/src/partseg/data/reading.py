@@ -67,7 +67,9 @@ class ReaderDataset(Dataset):
         self.reader, self.points, self.level, self.normalize = reader, points, level, normalize
         self.interior, self.hierarchies, self.skip_damaged = interior, hierarchies, skip_damaged
         self.items = reader.index() if items is None else tuple(items)
-        options = {k: str(v) for k, v in sorted(vars(reader).items()) if k != "root" and not k.startswith("_")}
+        # root and split only say where and which shapes are; private attributes are what a reader remembers
+        chosen = {k: v for k, v in vars(reader).items() if k not in ("root", "split") and not k.startswith("_")}
+        options = {key: str(chosen[key]) for key in sorted(chosen)}
         recipe = {
             "reader": type(reader).__qualname__,
             "version": reader.version,

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from partseg.spec import DatasetSpec, Paper
 
 _FORMATS = "partseg.data.formats"
 _MODULES = "partseg.data.modules"
+
+
+def data_root(name: str) -> Path:
+    """Where a dataset is looked for when no root is given: a folder of its name under ``PARTSEG_DATA`` (or here)."""
+    return Path(os.environ.get("PARTSEG_DATA") or ".") / name
+
 
 _PARTNET_PAPER = Paper(
     title="PartNet: A Large-Scale Benchmark for Fine-Grained and Hierarchical Part-Level 3D Object Understanding",

@@ -54,7 +54,7 @@ BUILT_IN: dict[str, tuple[AnySpec, ...]] = {
             ("datasets", "list the installed datasets", "listing:datasets"),
             ("protocols", "list the installed evaluation protocols", "listing:protocols"),
             ("doctor", "say what is installed, what is broken and how to mend it", "doctor:main"),
-            ("data", "look at the embedded procedural shapes, or write them to files", "data:main"),
+            ("data", "check, prepare and look at datasets; write embedded shapes to files", "data:main"),
             ("fit", "train a method", "train:fit"),
             ("validate", "evaluate a method on the validation split", "train:validate"),
             ("test", "evaluate a method on the test split", "train:test"),

@@ -66,16 +66,16 @@ class ScanNetReader(Reader):
         root: the folder that holds `scans`.
         split: "train", "val" or "test", from the lists `scannetv2_<split>.txt`; None: all scenes of `scans`, so not
             those of `scans_test`, which have no annotation.
-        points: points of each scene as the GSPN release caches them (18000): farthest points, random repeats where the
-            scene has fewer. None: every vertex, in the file's order.
+        scene_points: points of each scene as the GSPN release caches them (18000): farthest points, random repeats
+            where the scene has fewer. None: every vertex, in the file's order.
     """
 
-    def __init__(self, root: str | Path, split: str | None = None, points: int | None = None) -> None:
+    def __init__(self, root: str | Path, split: str | None = None, scene_points: int | None = None) -> None:
         super().__init__(root)
         if split not in (None, *SPLITS):
             raise UnknownNameError(f"unknown split {split!r}; ScanNet has {', '.join(SPLITS)}")
         self.split = split
-        self.points = positive("points", points)
+        self.scene_points = positive("scene_points", scene_points)
         self._numbers: dict[str, int] | None = None
 
     def index(self) -> tuple[PartItem, ...]:
@@ -113,13 +113,15 @@ class ScanNetReader(Reader):
         folder_ = mesh.parent
         segments, groups = folder_ / f"{item.name}{_SEGMENTS}", folder_ / f"{item.name}.aggregation.json"
         if item.split == "test" and not segments.exists() and not groups.exists():
-            return sized(PartSample(cloud), self.points, item.name)  # the test split's annotation is not published
+            return sized(
+                PartSample(cloud), self.scene_points, item.name
+            )  # the test split's annotation is not published
         instance, category = _objects(segments, groups, len(points))
         classes = self._classes(folder_, item.name, instance, category)
         of_vertex = np.append(classes, -1)[instance]
         instance = np.where(of_vertex >= 0, instance, -1)
         sample = PartSample(cloud, {LEVEL: dense(instance)}, {LEVEL: of_vertex})
-        return sized(sample, self.points, item.name)
+        return sized(sample, self.scene_points, item.name)
 
     def taxonomy(self) -> Taxonomy:
         return {LEVEL: tuple(NYU40.values())}
