@@ -1,11 +1,15 @@
 """Class-agnostic intersection over union of part decompositions, as PartField scores them (Liu et al. 2025, Sec. 4.1).
 
 A true part scores the largest IoU that any predicted part reaches with it, whichever name either has; several true
-parts may choose the same predicted one. A shape scores the mean over its true parts. Elements (faces, points) count
-one each, whatever their area. Where a method offers several decompositions of a shape (the cuts of a part tree), the
-released evaluation takes the cut that scores best *against the truth*, per shape: an oracle number of parts.
-`best_of_cuts_miou` does the same over 1..20 parts; the released script reads 2..19 (`min_parts=2, max_parts=19`).
-Report `miou_by_cut` at a fixed or automatic number of parts beside it.
+parts may choose the same predicted one (`matching="greedy"`; with `"one-to-one"` they may not, see `matching`). A shape
+scores the mean over its true parts. Elements (faces, points) count one each, whatever their area. Where a method
+offers several decompositions of a shape (the cuts of a part tree), the released evaluation takes the cut that scores
+best *against the truth*, per shape: an oracle number of parts. The protocols, told apart by name:
+
+- `auto`: `class_agnostic_miou` of the one decomposition that the method itself chose;
+- `oracle-k`: `best_of_cuts_miou`, over 1..20 parts; the released script reads 2..19 (`min_parts=2, max_parts=19`);
+- `tree-cut`: `tree_cut.tree_cut_miou`, the best of all cuts of one tree by height;
+- `prompt-1`, `prompt-n`: `prompt_mious`, of the masks that a method gives after 1 or n prompts inside each true part.
 
 Everything is read off contingency tables: one sorted pass over the elements, no masks.
 """
@@ -16,7 +20,25 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+
+from partseg.metrics.functional.matching import Matching, mask_ious, match_pairs, match_parts
+from partseg.metrics.functional.summary import bootstrap_interval
+
+__all__ = [
+    "Contingency",
+    "NestedCuts",
+    "PromptScores",
+    "best_of_cuts_miou",
+    "bootstrap_interval",
+    "class_agnostic_miou",
+    "contingency",
+    "miou_by_cut",
+    "nested_cuts",
+    "pair_ious",
+    "part_ious",
+    "prompt_mious",
+]
 
 
 @runtime_checkable
@@ -85,22 +107,63 @@ def contingency(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"]) -> Conti
     )
 
 
-def part_ious(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"]) -> Float[np.ndarray, "t"]:
-    """Best IoU (0..1) of each true part over the predicted parts, in ascending order of true label (-1 is no part).
+def pair_ious(table: Contingency) -> Float[np.ndarray, "m"]:
+    """IoU (0..1) of each pair of parts that meet."""
+    return table.count / (table.pred_size[table.pred] + table.true_size[table.true] - table.count)
 
-    0 for a true part that no predicted part touches. Empty when no element has a true label.
+
+def part_ious(
+    pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"], matching: Matching = "greedy"
+) -> Float[np.ndarray, "t"]:
+    """IoU (0..1) of each true part with the predicted part matched to it, in ascending order of true label.
+
+    0 for a true part that no predicted part touches, or that is left without a match. -1 is no part; empty when no
+    element has a true label.
     """
     table = contingency(pred, true)
-    best = np.zeros(len(table.true_ids))
-    union = table.pred_size[table.pred] + table.true_size[table.true] - table.count
-    np.maximum.at(best, table.true, table.count / union)
-    return best
+    return match_pairs(table.pred, table.true, pair_ious(table), len(table.true_ids), matching).iou
 
 
-def class_agnostic_miou(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"]) -> float:
-    """Mean over true parts of the best IoU with a predicted part (0..1); NaN when no element has a true label."""
-    best = part_ious(pred, true)
+def class_agnostic_miou(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"], matching: Matching = "greedy") -> float:
+    """Mean of `part_ious` over true parts (0..1); NaN when no element has a true label."""
+    best = part_ious(pred, true, matching)
     return float(best.mean()) if len(best) else float("nan")
+
+
+class PromptScores(NamedTuple):
+    """Means over the true parts of one shape, 0..1; NaN when no element has a true label.
+
+    Attributes:
+        own: every mask is scored against the part it was prompted for.
+        greedy: every true part takes the best mask, whichever part that was prompted for. Never below `own`.
+        one_to_one: every mask answers for one part at most. Between the two.
+    """
+
+    own: float
+    greedy: float
+    one_to_one: float
+
+
+def prompt_mious(masks: Bool[np.ndarray, "t n"], true: Int[np.ndarray, "n"]) -> PromptScores:
+    """Scores of one mask per true part, given after prompts inside that part: the protocols `prompt-1` and `prompt-n`.
+
+    A prompt drawn from every true part tells the method where parts are and how many, so these numbers belong in no
+    column with `auto`.
+
+    Args:
+        masks: may overlap; row i was prompted for the i-th true part in ascending order of label.
+        true: labels, -1 for none; such elements count in the size of the masks.
+
+    Raises:
+        ValueError: not one mask for each true part, or wrong shapes or types.
+    """
+    iou = mask_ious(masks, true)
+    if iou.shape[0] != iou.shape[1]:
+        raise ValueError(f"masks: {iou.shape[0]} masks for {iou.shape[1]} true parts; prompts give one for each")
+    if not len(iou):
+        return PromptScores(float("nan"), float("nan"), float("nan"))
+    greedy, single = (float(match_parts(iou, way).iou.mean()) for way in ("greedy", "one-to-one"))
+    return PromptScores(float(np.diag(iou).mean()), greedy, single)
 
 
 class NestedCuts(NamedTuple):
@@ -135,7 +198,11 @@ def nested_cuts(tree: _Tree, max_parts: int = 20) -> NestedCuts:
 
 
 def miou_by_cut(
-    cuts: NestedCuts | _Tree | Sequence[Int[np.ndarray, "n"]], true: Int[np.ndarray, "n"], *, max_parts: int = 20
+    cuts: NestedCuts | _Tree | Sequence[Int[np.ndarray, "n"]],
+    true: Int[np.ndarray, "n"],
+    *,
+    max_parts: int = 20,
+    matching: Matching = "greedy",
 ) -> Float[np.ndarray, "k"]:
     """Class-agnostic mIoU of every decomposition on offer.
 
@@ -144,6 +211,7 @@ def miou_by_cut(
             vectors.
         true: (n,) true part per element, -1 for none.
         max_parts: finest cut of a tree to score; trees of fewer leaves offer fewer cuts. Unused for the other two.
+        matching: of each cut's parts with the true ones.
 
     Returns:
         For a tree, entry i is the score of the cut with i + 1 parts. For label vectors, one score each, in their order.
@@ -152,19 +220,19 @@ def miou_by_cut(
     if not isinstance(cuts, NestedCuts) and hasattr(cuts, "children"):
         cuts = nested_cuts(cuts, max_parts)
     if not isinstance(cuts, NestedCuts):
-        return np.array([class_agnostic_miou(labels, true) for labels in cuts])
+        return np.array([class_agnostic_miou(labels, true, matching) for labels in cuts])
     finest = contingency(cuts.labels, true)
     table, size = finest.dense(), finest.pred_size.copy()
     scores = np.full(len(table), np.nan)
     if not len(finest.true_ids):
         return scores
-    scores[-1] = _mean_best(table, size, finest.true_size)
+    scores[-1] = _mean_best(table, size, finest.true_size, matching)
     for i, (into, from_) in enumerate(cuts.merges.tolist()):
         table[into] += table[from_]
         size[into] += size[from_]
         table[from_] = 0  # an empty row never is the best
         size[from_] = 0
-        scores[-2 - i] = _mean_best(table, size, finest.true_size)
+        scores[-2 - i] = _mean_best(table, size, finest.true_size, matching)
     return scores
 
 
@@ -174,6 +242,7 @@ def best_of_cuts_miou(
     *,
     min_parts: int = 1,
     max_parts: int = 20,
+    matching: Matching = "greedy",
 ) -> float:
     """mIoU of the decomposition that suits the truth best: the number PartField's tables give (oracle number of parts).
 
@@ -182,6 +251,7 @@ def best_of_cuts_miou(
         true: (n,) true part per element, -1 for none.
         min_parts, max_parts: range of cuts of a tree; label vectors are taken if their number of parts lies in the
             range.
+        matching: of each cut's parts with the true ones; the best cut is chosen under the same matching.
 
     Returns:
         0..1; 0 when no cut lies in the range; NaN when no element has a true label.
@@ -189,38 +259,22 @@ def best_of_cuts_miou(
     if not isinstance(cuts, NestedCuts) and hasattr(cuts, "children"):
         cuts = nested_cuts(cuts, max_parts)
     if isinstance(cuts, NestedCuts):
-        scores = miou_by_cut(cuts, true)[min_parts - 1 : max_parts]
+        scores = miou_by_cut(cuts, true, matching=matching)[min_parts - 1 : max_parts]
     else:
         number = [len(np.setdiff1d(labels, [-1])) for labels in cuts]
         kept = [c for c, k in zip(cuts, number, strict=True) if min_parts <= k <= max_parts]
-        scores = miou_by_cut(kept, true)
+        scores = miou_by_cut(kept, true, matching=matching)
     return float(scores.max()) if len(scores) else 0.0
 
 
-def bootstrap_interval(
-    values: Float[np.ndarray, "n"], level: float = 0.95, seed: int = 0, n: int = 10_000
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, drawing shapes with replacement `n` times.
-
-    For a paired comparison pass the differences per shape. One value gives an interval of no width; none gives NaN.
-    """
-    values = np.asarray(values, np.float64).ravel()
-    if not len(values):
-        return float("nan"), float("nan")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [values[rng.integers(0, len(values), (min(1000, n - i), len(values)))].mean(1) for i in range(0, n, 1000)]
-    )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def _mean_best(
-    table: Int[np.ndarray, "p t"], pred_size: Int[np.ndarray, "p"], true_size: Int[np.ndarray, "t"]
+    table: Int[np.ndarray, "p t"],
+    pred_size: Int[np.ndarray, "p"],
+    true_size: Int[np.ndarray, "t"],
+    matching: Matching,
 ) -> float:
-    return float((table / (pred_size[:, None] + true_size - table)).max(0).mean())
+    iou = table / (pred_size[:, None] + true_size - table)
+    return float((iou.max(0) if matching == "greedy" else match_parts(iou, matching).iou).mean())
 
 
 def _labels(labels: Int[np.ndarray, "n"], name: str) -> Int[np.ndarray, "n"]:
