@@ -91,6 +91,7 @@ class _Finder:
         noise = np.zeros(len(parts)) if parts.exact else np.minimum(2 / np.sqrt(parts.mass), 0.4)
         worse = np.maximum(noise[:, None], noise[None])
         self.alike, self.alike3, self.near = ALIKE + worse, ALIKE + 2 * worse, CLOSE + noise / 4
+        self.jitter = np.zeros(len(parts)) if parts.exact else parts.size / np.sqrt(parts.mass)  # of centroids
         self.same = self._congruent()
         self._coincident = np.full(len(parts), 1e-3 * parts.extent) if parts.exact else 0.05 * parts.size
 
@@ -220,7 +221,7 @@ class _Finder:
             axis = np.cross(u, v)
             sine = float(np.linalg.norm(axis)) / float(u @ u)
             step = float(np.arctan2(sine, (u @ v) / float(u @ u)))
-            if step < 0.02:
+            if step < max(0.02, min(0.3, 3 * float(self.jitter[j] / np.linalg.norm(u)))):
                 length = float(np.linalg.norm(u))
                 motion = Symmetry("translational", (0.0, 0.0, 0.0), _tuple(u / length), 2, length)
             elif sine < 1e-6:  # there and back again
@@ -259,7 +260,8 @@ class _Finder:
 
     def _slack(self, part: int, step: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
         """How far a centroid may be from where a step of this length leads."""
-        return self.near[part] * np.minimum(self.parts.size[part], step)
+        noise = np.minimum(3 * self.jitter[part], 0.3 * step)
+        return np.maximum(self.near[part] * np.minimum(self.parts.size[part], step), noise)
 
     def _walk(self, motion: Symmetry, i: int, j: int) -> tuple[int, ...]:
         """Parts met by going on from i and j, and back, in even steps."""
