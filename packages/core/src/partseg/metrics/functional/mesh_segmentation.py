@@ -2,7 +2,9 @@
 
 Cuts follow the evaluation program of the Princeton Segmentation Benchmark (Chen, Golovinskiy, Funkhouser 2009): a cut
 edge has faces of different segments, cut vertices are the end points of cut edges, and distances to them run along
-mesh edges. A border edge is no cut; faces of two segments that meet in a vertex only make none.
+mesh edges. A border edge is no cut; faces of two segments that meet in a vertex only make none. The program takes apart
+what is no manifold (a third face at an edge, a flipped one) and drops faces that repeat a vertex; here every face stays
+where it is. The benchmark's meshes hold none of these.
 """
 
 from __future__ import annotations

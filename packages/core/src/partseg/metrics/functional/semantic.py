@@ -92,6 +92,7 @@ def partnet_part_miou(counts: Int[np.ndarray, "s 3 c"]) -> float:
 
     A label that is never true nor predicted has no IoU and makes the mean NaN, as in the published script. Its points
     are pooled, so shapes with more labelled points weigh more. `class_ious(counts.sum(0))` are the labels' own values.
+    The script sums in float32, exact up to 16.7 million points a label; here sums are exact.
     """
     return float(class_ious(np.asarray(counts).sum(0)).mean())
 
