@@ -53,7 +53,7 @@ SPEC = MethodSpec(
         url="https://arxiv.org/abs/2504.11451",
     ),
     capabilities=("segmenter", "embedder"),
-    needs=("levels",),
+    needs=("instances",),
     configs={name: f"partseg_partfield:configs/{name}.yaml" for name in _CONFIGS},
     default_config="small",
     training={

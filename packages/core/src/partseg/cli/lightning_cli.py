@@ -51,9 +51,10 @@ class PartsegCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Check that the method can be used with the data; keep predictions on disk instead of in memory."""
-        config = self.config[self.config["subcommand"]]
+        verb = self.config["subcommand"]
+        config = self.config[verb]
         model, data = config.get("model"), config.get("data")
-        if model is not None and data is not None:
+        if model is not None and data is not None and verb != "predict":  # which needs no truth
             check_classes(str(model["class_path"]), str(data["class_path"]))
         if "return_predictions" in config:
             config["return_predictions"] = False

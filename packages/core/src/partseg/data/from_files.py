@@ -83,7 +83,10 @@ class FilesDataModule(PartDataModule):
     def dataset(self, split: str) -> ReaderDataset:
         items = select(self.items, split)
         if not items:
-            raise InputError(self.reader.root, f"none of its {len(self.items)} shapes is in split {split!r}")
+            found = ", ".join(sorted({split_of(item) for item in self.items})) or "none"
+            raise InputError(
+                self.reader.root, f"none of its {len(self.items)} shapes is in split {split!r}", f"splits: {found}"
+            )
         return ReaderDataset(
             self.reader,
             self.points,
