@@ -172,7 +172,7 @@ def measure(shapes: int, seed: int, repeats: int) -> list[Row]:
         row("… alike in the tree (exactly the true copies)", score.alike, False),
         Row(
             "Angle to the true normal, axis or direction",
-            f"all {len(score.angles)} detected groups of parts of true members and kind ({score.other_kind} true groups "
+            f"all {len(score.angles)} groups of parts of true members and kind ({score.other_kind} true groups "
             "are only detected as an equivalent kind)",
             f"50/90/99/100 %: {at(50)}/{at(90)}/{at(99)}/{at(100)} degrees; {close:.1%} below {ANGLE:g}",
             "",

@@ -13,8 +13,9 @@ from partseg.data.procedural.curves import rotation
 from partseg.errors import PartsegError
 from partseg.geometry.shape import Shape
 from partseg.parts.hierarchy import NodeKind, Symmetry
+from partseg.parts.motions import refit
 from partseg.parts.part_geometry import PartGeometry
-from partseg.parts.symmetry_detection import SymmetryGroup, detect_symmetries, refit
+from partseg.parts.symmetry_detection import SymmetryGroup, detect_symmetries
 
 # A hook of three bars of different lengths: no mirror image, turn or shift of itself.
 BARS = (((0, 0, 0), (0.5, 0.06, 0.06)), ((0.22, 0.1, 0), (0.06, 0.3, 0.06)), ((0.22, 0.22, 0.1), (0.06, 0.06, 0.2)))

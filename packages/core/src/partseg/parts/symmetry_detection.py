@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from partseg.geometry.shape import Shape
 from partseg.parts.hierarchy import Symmetry
+from partseg.parts.motions import half_turns, inverse, refit, triple, turn_between
 from partseg.parts.part_geometry import PartGeometry
 
 ALIKE = 0.03  # moments of meshes may differ by this share of the part's size (to the power of the moment)
@@ -179,11 +180,11 @@ class _Finder:
         mirror = np.eye(3) - 2 * unit[:, :, None] * unit[:, None, :]
         middle = (p.centroid[i] + p.centroid[j]) / 2
         for at in np.flatnonzero(apart & self.fits(i, j, mirror)).tolist():
-            plane = Symmetry("reflective", _tuple(middle[at]), _tuple(unit[at]))
+            plane = Symmetry("reflective", triple(middle[at]), triple(unit[at]))
             found.append(self.group(plane, (int(i[at]), int(j[at]))))
         still = np.broadcast_to(np.eye(3), (len(i), 3, 3))
         for at in np.flatnonzero(apart & self.fits(i, j, still)).tolist():
-            shift = Symmetry("translational", (0.0, 0.0, 0.0), _tuple(unit[at]), 2, float(length[at]))
+            shift = Symmetry("translational", (0.0, 0.0, 0.0), triple(unit[at]), 2, float(length[at]))
             found.append(self.group(shift, (int(i[at]), int(j[at]))))
         return [group for group in found if group is not None] + self._turned_pairs(i, j)
 
@@ -192,7 +193,7 @@ class _Finder:
         p = self.parts
         if len(i) == 0:
             return []
-        half = _half_turns(p.second[i] + p.second[j], p.centroid[j] - p.centroid[i])  # (m, c, 3)
+        half = half_turns(p.second[i] + p.second[j], p.centroid[j] - p.centroid[i])  # (m, c, 3)
         linear = [2 * half[:, c, :, None] * half[:, c, None, :] - np.eye(3) for c in range(half.shape[1])]
         frames_i, frames_j = (np.linalg.eigh(p.second[x])[1] for x in (i, j))
         proper = np.sign(np.linalg.det(frames_i) * np.linalg.det(frames_j))
@@ -205,7 +206,7 @@ class _Finder:
             at = np.flatnonzero(left)
             at = at[self.fits(i[at], j[at], r[at])]
             for m in at.tolist():
-                turn = _turn(r[m], p.centroid[i[m]], p.centroid[j[m]], slip * float(p.size[i[m]]))
+                turn = turn_between(r[m], p.centroid[i[m]], p.centroid[j[m]], slip * float(p.size[i[m]]))
                 if turn is not None and (group := self.group(turn, (int(i[m]), int(j[m])))) is not None:
                     found.append(group)
                     left[m] = False
@@ -223,13 +224,13 @@ class _Finder:
             step = float(np.arctan2(sine, (u @ v) / float(u @ u)))
             if step < max(0.02, min(0.3, 3 * float(self.jitter[j] / np.linalg.norm(u)))):
                 length = float(np.linalg.norm(u))
-                motion = Symmetry("translational", (0.0, 0.0, 0.0), _tuple(u / length), 2, length)
+                motion = Symmetry("translational", (0.0, 0.0, 0.0), triple(u / length), 2, length)
             elif sine < 1e-6:  # there and back again
                 continue
             else:
                 axis = axis / np.linalg.norm(axis)
                 centre = (a + b) / 2 + np.cross(axis, u) / (2 * np.tan(step / 2))
-                motion = Symmetry("rotational", _tuple(centre), _tuple(axis), 2, step)
+                motion = Symmetry("rotational", triple(centre), triple(axis), 2, step)
             if any(_same_line(found[g].symmetry, motion) for g in within[i] & within[j] & within[k]):
                 continue
             members = self._walk(motion, i, j)
@@ -299,77 +300,13 @@ class _Finder:
             steps = np.arange(fold) - (fold - 1) / 2
             step = (steps[:, None] * centroid).sum(0) / (steps**2).sum()
             length = float(np.linalg.norm(step))
-            return Symmetry(motion.kind, (0.0, 0.0, 0.0), _tuple(step / length), fold, length)
+            return Symmetry(motion.kind, (0.0, 0.0, 0.0), triple(step / length), fold, length)
         if abs(fold * motion.step - 2 * np.pi) < 0.1 * motion.step:
             spoke = centroid - centroid.mean(0)
             axis = np.cross(spoke, np.roll(spoke, -1, axis=0)).sum(0)
             axis = axis / np.linalg.norm(axis)
-            return Symmetry(motion.kind, _tuple(centroid.mean(0)), _tuple(axis), fold, 2 * np.pi / fold)
+            return Symmetry(motion.kind, triple(centroid.mean(0)), triple(axis), fold, 2 * np.pi / fold)
         return Symmetry(motion.kind, motion.point, motion.direction, fold, motion.step)
-
-
-def inverse(motion: Symmetry) -> Symmetry:
-    """Back to the copy before."""
-    return Symmetry(motion.kind, motion.point, motion.direction, motion.fold, -motion.step)
-
-
-def refit(symmetry: Symmetry, x: Float[np.ndarray, "n 3"], y: Float[np.ndarray, "n 3"]) -> Symmetry:
-    """The motion of the same kind that takes points x nearest to y (least squares)."""
-    offset = y - x
-    if symmetry.kind == "reflective":
-        normal = np.linalg.eigh(offset.T @ offset)[1][:, -1]
-        normal = normal if normal @ np.asarray(symmetry.direction) >= 0 else -normal
-        return Symmetry("reflective", _tuple(((x + y) / 2).mean(0)), _tuple(normal), symmetry.fold)
-    if symmetry.kind == "translational":
-        step = offset.mean(0)
-        length = float(np.linalg.norm(step))
-        return symmetry if length < 1e-12 else Symmetry(
-            "translational", symmetry.point, _tuple(step / length), symmetry.fold, length
-        )  # fmt: skip
-    cx, cy = x.mean(0), y.mean(0)
-    u, _, vt = np.linalg.svd((x - cx).T @ (y - cy))
-    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))])
-    turn = _turn(vt.T @ flip @ u.T, cx, cy, np.inf)
-    if turn is None:
-        return symmetry
-    same_way = np.asarray(turn.direction) @ np.asarray(symmetry.direction) * np.sign(symmetry.step) >= 0
-    direction = turn.direction if same_way else tuple(-x for x in turn.direction)
-    closed = abs(abs(symmetry.step) * symmetry.fold - 2 * np.pi) < 1e-6
-    step = symmetry.step if closed else turn.step if same_way else -turn.step
-    return Symmetry("rotational", turn.point, direction, symmetry.fold, step)
-
-
-def _turn(
-    linear: Float[np.ndarray, "3 3"], start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"], slip: float
-) -> Symmetry | None:
-    """The turn about an axis with this linear part that takes one point to another; None if it must slide by more."""
-    angle = float(np.arccos(np.clip((np.trace(linear) - 1) / 2, -1, 1)))
-    if angle < 0.05:
-        return None
-    skew = np.array([linear[2, 1] - linear[1, 2], linear[0, 2] - linear[2, 0], linear[1, 0] - linear[0, 1]])
-    if angle > np.pi - 1e-4:
-        axis = np.linalg.eigh(linear + linear.T)[1][:, -1]
-        angle = np.pi
-    else:
-        axis = skew / np.linalg.norm(skew)
-    offset = end - start
-    if abs(float(axis @ offset)) > slip:
-        return None
-    offset = offset - (axis @ offset) * axis
-    centre = (start + end) / 2 + np.cross(axis, offset) / (2 * np.tan(angle / 2))
-    return Symmetry("rotational", _tuple(centre), _tuple(axis), 2, angle)
-
-
-def _half_turns(second: Float[np.ndarray, "m 3 3"], offset: Float[np.ndarray, "m 3"]) -> Float[np.ndarray, "m c 3"]:
-    """Axes a half turn could have: across the offset, along or across coordinate and principal axes."""
-    m = len(offset)
-    base = np.concatenate([np.broadcast_to(np.eye(3), (m, 3, 3)), np.linalg.eigh(second)[1].transpose(0, 2, 1)], axis=1)
-    length = np.linalg.norm(offset, axis=1)
-    unit = offset / np.maximum(length, 1e-12)[:, None]
-    along = base - (base @ unit[:, :, None]) * unit[:, None]
-    axes = np.concatenate([along, np.cross(unit[:, None], base)], axis=1)
-    size = np.linalg.norm(axes, axis=2, keepdims=True)
-    return np.where(size > 0.1, axes / np.maximum(size, 1e-12), np.eye(3)[0])
 
 
 def _same_line(a: Symmetry, b: Symmetry) -> bool:
@@ -381,8 +318,3 @@ def _same_line(a: Symmetry, b: Symmetry) -> bool:
     apart = np.subtract(a.point, b.point)
     across = apart - np.dot(apart, a.direction) * np.asarray(a.direction)
     return float(np.linalg.norm(across)) < 0.05
-
-
-def _tuple(xyz: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
-    x, y, z = np.asarray(xyz, np.float64).tolist()
-    return x, y, z
