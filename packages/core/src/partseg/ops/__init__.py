@@ -10,12 +10,18 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOME = {
+    "ball_query": "ball",
+    "farthest_points": "fps",
     "fps_torch": "fps",
+    "gather_rows": "group",
+    "interpolate_rows": "interpolate",
+    "inverse_distance_weights": "interpolate",
     "knn_torch": "knn",
     "lookup_planes": "pool_faces",
     "scatter_max": "scatter",
     "scatter_mean": "scatter",
     "scatter_sum": "scatter",
+    "three_nearest": "interpolate",
     "ward_merges": "ward",
     "ward_tree": "ward",
 }
