@@ -278,7 +278,7 @@ def test_bad_input_names_shape_and_segmentation() -> None:
     with pytest.raises(ValueError, match="2 shapes but 1 categories"):
         psb_average([psb_scores(good, [good], SHEET)] * 2, ["Cup"])
     with pytest.raises(ValueError, match="unknown category 'Sofa'"):
-        PrincetonBenchmarkScores().update(good, [good], SHEET, "Sofa")
+        PrincetonBenchmarkScores(benchmark.CATEGORIES).update(good, [good], SHEET, "Sofa")
     with pytest.raises(ValueError, match="integer labellings"):
         rand_index_error(good, good[1:])
 
@@ -300,7 +300,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_metric_gives_what_the_functions_give_and_merges() -> None:
     work = random_shapes(5)
-    whole, left, right = (PrincetonBenchmarkScores() for _ in range(3))
+    whole, left, right = (PrincetonBenchmarkScores(benchmark.CATEGORIES) for _ in range(3))
     for i, (labels, humans, shape, category) in enumerate(work):
         whole.update(torch.from_numpy(labels), [torch.from_numpy(x) for x in humans], shape, category)
         (left if i % 2 else right).update(labels, humans, measure_mesh(shape), category)
@@ -311,14 +311,14 @@ def test_metric_gives_what_the_functions_give_and_merges() -> None:
     assert found["Ant/hamming"].item() == averages.by_category["Ant"]["hamming"]
     left.merge_state(right)
     assert same(left.compute(), found)
-    assert torch.isnan(PrincetonBenchmarkScores().compute()["hamming"])
+    assert torch.isnan(PrincetonBenchmarkScores(benchmark.CATEGORIES).compute()["hamming"])
 
 
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     work = random_shapes(5)
-    one = PrincetonBenchmarkScores()
+    one = PrincetonBenchmarkScores(benchmark.CATEGORIES)
     for arguments in work:
         one.update(*arguments)
-    results = compute_on_processes(PrincetonBenchmarkScores(), [work[:4], work[4:]], tmp_path)
+    results = compute_on_processes(PrincetonBenchmarkScores(benchmark.CATEGORIES), [work[:4], work[4:]], tmp_path)
     assert all(same(result, one.compute()) for result in results)

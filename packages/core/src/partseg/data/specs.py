@@ -66,12 +66,13 @@ DATASETS: tuple[DatasetSpec, ...] = (
     ),
     DatasetSpec(
         name="partnet-symh",
-        summary="PartNet-Symh and FineSeg: binary symmetry hierarchies (ops, boxes, labels, syms as .mat)",
+        summary="PartNet-Symh, FineSeg and GRASS: binary symmetry hierarchies, every copy a node",
         dataset=f"{_MODULES}:PartNetSymh",
         reader=f"{_FORMATS}.symh:SymhReader",
         license="LicenseRef-ShapeNet-terms",
-        features=("normals", "instances", "hierarchy", "semantics"),
+        features=("normals", "instances", "hierarchy", "mesh", "semantics"),
         levels=("leaves",),
+        splits=("train", "test"),
         paper=Paper(
             title="PartNet: A Recursive Part Decomposition Network for Fine-Grained and Hierarchical "
             "Shape Segmentation",

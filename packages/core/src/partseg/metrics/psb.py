@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from partseg.data.formats.psb import CATEGORIES
 from partseg.geometry.shape import Shape
 from partseg.metrics.functional.mesh_segmentation import MeasuredMesh
 from partseg.metrics.functional.psb import PSB_METRICS, psb_average, psb_scores
@@ -21,12 +20,12 @@ class PrincetonBenchmarkScores(ShapeRecords):
     Each `update` scores one shape. Exact on any number of processes.
 
     Args:
-        categories: names that `update` may give; the benchmark's own by default.
+        categories: names that `update` may give, such as `partseg.data.formats.psb.CATEGORIES`.
     """
 
     higher_is_better = False
 
-    def __init__(self, categories: Sequence[str] = CATEGORIES, **metric: Any) -> None:
+    def __init__(self, categories: Sequence[str], **metric: Any) -> None:
         super().__init__(1 + len(PSB_METRICS), **metric)
         self.categories = tuple(categories)
 

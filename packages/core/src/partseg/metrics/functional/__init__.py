@@ -1,27 +1,49 @@
-"""Published definitions as plain functions: arrays in, numbers out. One file a protocol family."""
+"""Published definitions as plain functions: arrays in, numbers out. One file a protocol family, imported when used."""
 
 from __future__ import annotations
 
-from partseg.metrics.functional.class_agnostic import (
-    Contingency,
-    NestedCuts,
-    best_of_cuts_miou,
-    bootstrap_interval,
-    class_agnostic_miou,
-    contingency,
-    miou_by_cut,
-    nested_cuts,
-    part_ious,
-)
+import importlib
+from typing import Any
 
-__all__ = [
-    "Contingency",
-    "NestedCuts",
-    "best_of_cuts_miou",
-    "bootstrap_interval",
-    "class_agnostic_miou",
-    "contingency",
-    "miou_by_cut",
-    "nested_cuts",
-    "part_ious",
-]
+_MODULES = {
+    "class_agnostic": (
+        "Contingency", "NestedCuts", "best_of_cuts_miou", "class_agnostic_miou", "contingency", "miou_by_cut",
+        "nested_cuts", "part_ious", "prompt_mious",
+    ),
+    "matching": ("mask_ious", "match_parts"),
+    "tree_cut": ("best_node_ious", "miou_by_height", "tree_cut_miou"),
+    "summary": ("bootstrap_interval", "summarise"),
+    "partnet_ap": ("partnet_instance_ap", "partnet_records"),
+    "fusion_ap": ("fusion_instance_ap", "fusion_records", "fusion_semantic_miou"),
+    "recursive_ap": ("recursive_partnet_ap", "recursive_records"),
+    "scannet_ap": ("scannet_instance_ap", "scannet_records"),
+    "s3dis": ("s3dis_room", "s3dis_scores"),
+    "semantic": (
+        "class_counts", "class_ious", "instance_fusion_miou_v1", "instance_fusion_miou_v2", "instance_fusion_miou_v3",
+        "partnet_hierarchical_counts", "partnet_hierarchical_miou", "partnet_part_miou", "partnet_shape_miou",
+        "shapenetpart_miou", "shapenetpart_shape_ious",
+    ),
+    "psb": (
+        "PSB_METRICS", "psb_average", "psb_consistency_error", "psb_cut_discrepancy", "psb_hamming", "psb_human_scores",
+        "psb_pair_scores", "psb_rand_index_error", "psb_scores", "rand_index_error",
+    ),
+    "clicks": ("area_under_clicks", "iou_at_k", "number_of_clicks"),
+    "proposals": ("box_ious", "chamfer_distance", "gspn_box_miou", "gspn_chamfer", "proposal_recall"),
+    "hierarchy": (
+        "depth_mious", "level_mious", "node_match", "symmetry_errors", "symmetry_scores", "tree_edit_distance",
+    ),
+    "correspondence": ("correspondence_accuracy", "correspondence_errors", "cosegmentation_iou"),
+}  # fmt: skip
+_EXPORTS = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_EXPORTS])
