@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 
 from partseg.metrics.functional import _ap_kernel as kernel
 from partseg.metrics.functional._mask_kernel import group
@@ -31,10 +31,10 @@ class InstanceRecords(NamedTuple):
         pred_class: (m,) 0..c-1; confidence: (m,) float64; hits: (m, t), at each threshold.
     """
 
-    shape: Int[np.ndarray, "s"]
-    n_pred: Int[np.ndarray, "s"]
-    n_true: Int[np.ndarray, "s c"]
-    pred_class: Int[np.ndarray, "m"]
+    shape: Integer[np.ndarray, "s"]
+    n_pred: Integer[np.ndarray, "s"]
+    n_true: Integer[np.ndarray, "s c"]
+    pred_class: Integer[np.ndarray, "m"]
     confidence: Float[np.ndarray, "m"]
     hits: Bool[np.ndarray, "m t"]
 
@@ -53,8 +53,8 @@ class InstanceAP(NamedTuple):
     """
 
     thresholds: Float[np.ndarray, "t"]
-    shapes: Int[np.ndarray, "s"]
-    n_true: Int[np.ndarray, "c"]
+    shapes: Integer[np.ndarray, "s"]
+    n_true: Integer[np.ndarray, "c"]
     part: Float[np.ndarray, "t c"]
     part_mean: Float[np.ndarray, "t"]
     shape: Float[np.ndarray, "t s"]
@@ -77,11 +77,11 @@ def merge_records(records: Sequence[InstanceRecords]) -> InstanceRecords:
 
 
 def ordered_rows(
-    shape: Int[np.ndarray, "s"],
-    n_rows: Int[np.ndarray, "s"],
+    shape: Integer[np.ndarray, "s"],
+    n_rows: Integer[np.ndarray, "s"],
     of_shape: Sequence[np.ndarray],
     of_row: Sequence[np.ndarray],
-) -> tuple[Int[np.ndarray, "u"], Int[np.ndarray, "k"]]:
+) -> tuple[Integer[np.ndarray, "u"], Integer[np.ndarray, "k"]]:
     """Places of the shapes in ascending order, each once, and of their rows.
 
     Args:
@@ -106,10 +106,10 @@ def ordered_rows(
 
 
 def pooled_areas(
-    member: Int[np.ndarray, "m"],
+    member: Integer[np.ndarray, "m"],
     confidence: Float[np.ndarray, "m"],
     hits: Bool[np.ndarray, "m t"],
-    n_true: Int[np.ndarray, "g"],
+    n_true: Integer[np.ndarray, "g"],
     levels: Float[np.ndarray, "l"] | None = None,
 ) -> Float[np.ndarray, "g t"]:
     """Area under the precision-recall curve of each group of predictions.
@@ -198,8 +198,8 @@ def checked_thresholds(thresholds: Sequence[float]) -> Float[np.ndarray, "t"]:
 
 
 def checked_classes(
-    values: Int[np.ndarray, "k"], length: int, n_classes: int, what: str, lowest: int = 0
-) -> Int[np.ndarray, "k"]:
+    values: Integer[np.ndarray, "k"], length: int, n_classes: int, what: str, lowest: int = 0
+) -> Integer[np.ndarray, "k"]:
     """As int64.
 
     Raises:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from partseg.metrics.functional import _ap_kernel as kernel
 from partseg.metrics.functional.average_precision import (
@@ -43,7 +43,7 @@ class FusionRecords(NamedTuple):
     """
 
     instances: InstanceRecords
-    semantic: Int[np.ndarray, "s c 3"]
+    semantic: Integer[np.ndarray, "s c 3"]
 
 
 class SemanticMeanIoU(NamedTuple):
@@ -67,11 +67,11 @@ class SemanticMeanIoU(NamedTuple):
 
 def fusion_records(
     shape: int,
-    pred_instance: Int[np.ndarray, "n"],
-    pred_class: Int[np.ndarray, "n"],
+    pred_instance: Integer[np.ndarray, "n"],
+    pred_class: Integer[np.ndarray, "n"],
     entropy: Float[np.ndarray, "n"],
-    true_instance: Int[np.ndarray, "n"],
-    true_class: Int[np.ndarray, "n"],
+    true_instance: Integer[np.ndarray, "n"],
+    true_class: Integer[np.ndarray, "n"],
     *,
     n_classes: int,
     thresholds: Sequence[float] = THRESHOLDS,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8, UInt64
+from jaxtyping import Bool, Integer, UInt8, UInt64
 
 from partseg.metrics.functional import _mask_kernel as kernel
 
@@ -33,7 +33,7 @@ class MaskTable:
 
     n: int
     bits: UInt64[np.ndarray, "k words"] | None = None
-    lists: tuple[Int[np.ndarray, "k1"], Int[np.ndarray, "m"]] | None = None
+    lists: tuple[Integer[np.ndarray, "k1"], Integer[np.ndarray, "m"]] | None = None
 
     def __len__(self) -> int:
         return len(self.lists[0]) - 1 if self.bits is None else len(self.bits)
@@ -64,7 +64,7 @@ class MaskTable:
         return cls(n, bits=words.view(np.uint64))
 
     @classmethod
-    def from_csr(cls, starts: Int[np.ndarray, "k1"], points: Int[np.ndarray, "m"], n: int) -> MaskTable:
+    def from_csr(cls, starts: Integer[np.ndarray, "k1"], points: Integer[np.ndarray, "m"], n: int) -> MaskTable:
         """Mask i holds points[starts[i]:starts[i+1]], in any order, none twice."""
         starts, points = np.asarray(starts), np.asarray(points)
         if starts.ndim != 1 or points.ndim != 1 or starts.dtype.kind not in "iu" or points.dtype.kind not in "iu":
@@ -80,14 +80,14 @@ class MaskTable:
         return cls(n, lists=(starts, points))
 
     @classmethod
-    def from_lists(cls, masks: Sequence[Int[np.ndarray, "_"]], n: int) -> MaskTable:
+    def from_lists(cls, masks: Sequence[Integer[np.ndarray, "_"]], n: int) -> MaskTable:
         """One integer vector of points a mask."""
         masks = [np.asarray(mask) if len(mask) else np.zeros(0, np.int64) for mask in masks]
         starts = np.concatenate([[0], np.cumsum([len(mask) for mask in masks])]).astype(np.int64)
         return cls.from_csr(starts, np.concatenate([*masks, np.zeros(0, np.int64)]) if masks else _NO_CLASS, n)
 
     @classmethod
-    def from_coo(cls, mask: Int[np.ndarray, "m"], point: Int[np.ndarray, "m"], k: int, n: int) -> MaskTable:
+    def from_coo(cls, mask: Integer[np.ndarray, "m"], point: Integer[np.ndarray, "m"], k: int, n: int) -> MaskTable:
         """Pairs (mask, point) in any order, none twice; masks 0..k-1."""
         mask, point = np.asarray(mask), np.asarray(point)
         if mask.shape != point.shape or mask.dtype.kind not in "iu":
@@ -100,7 +100,7 @@ class MaskTable:
         return cls.from_csr(starts, point[order], n)
 
     @classmethod
-    def from_labels(cls, labels: Int[np.ndarray, "n"], k: int | None = None) -> MaskTable:
+    def from_labels(cls, labels: Integer[np.ndarray, "n"], k: int | None = None) -> MaskTable:
         """Mask i holds the points labelled i; points labelled -1 are in none.
 
         Args:
@@ -116,12 +116,12 @@ class MaskTable:
         return cls(len(labels), lists=kernel.group(labels.astype(np.int64), high + 1 if k is None else k))
 
     @cached_property
-    def sizes(self) -> Int[np.ndarray, "k"]:
+    def sizes(self) -> Integer[np.ndarray, "k"]:
         """Points of each mask."""
         return np.diff(self.lists[0]) if self.bits is None else kernel.count_bits(self.bits)
 
     @cached_property
-    def as_lists(self) -> tuple[Int[np.ndarray, "k1"], Int[np.ndarray, "m"]]:
+    def as_lists(self) -> tuple[Integer[np.ndarray, "k1"], Integer[np.ndarray, "m"]]:
         """The point lists (starts, points), made from the bits if need be."""
         return kernel.list_bits(self.bits) if self.lists is None else self.lists
 
@@ -156,13 +156,14 @@ Masks = MaskTable | np.ndarray | Sequence[np.ndarray]
 """What `mask_table` takes."""
 
 
-def mask_table(masks: Masks, n: int | None = None) -> MaskTable:
+def mask_table(masks: Masks, n: int | None = None, k: int | None = None) -> MaskTable:
     """Masks of any form as a `MaskTable`.
 
     Args:
         masks: a MaskTable; (k, n) booleans; (n,) integer labels, -1 for none; or a sequence of k integer vectors of
             points. Other forms: `MaskTable.from_csr`, `from_coo`, `from_packed`.
         n: points of the shape: needed for point lists, checked otherwise.
+        k: number of masks, of which labels alone do not say how many are empty at the end; not used for other forms.
 
     Raises:
         ValueError: the masks are of none of these forms, or over another number of points, or name a point twice.
@@ -172,7 +173,7 @@ def mask_table(masks: Masks, n: int | None = None) -> MaskTable:
     elif isinstance(masks, np.ndarray) and masks.ndim == 2:
         table = MaskTable.from_rows(masks)
     elif isinstance(masks, np.ndarray) and masks.dtype != object:
-        table = MaskTable.from_labels(masks)
+        table = MaskTable.from_labels(masks, k)
     elif n is None:
         raise ValueError("point lists need the number of points of the shape")
     else:
@@ -185,9 +186,9 @@ def mask_table(masks: Masks, n: int | None = None) -> MaskTable:
 def overlaps(
     pred: MaskTable,
     true: MaskTable,
-    pred_class: Int[np.ndarray, "k"] | None = None,
-    true_class: Int[np.ndarray, "g"] | None = None,
-) -> Int[np.ndarray, "k g"]:
+    pred_class: Integer[np.ndarray, "k"] | None = None,
+    true_class: Integer[np.ndarray, "g"] | None = None,
+) -> Integer[np.ndarray, "k g"]:
     """Common points of each mask of `pred` with each of `true`.
 
     With classes, only pairs of one class are sure to be counted; the others may read 0. O(points in masks) for lists,

@@ -3,9 +3,9 @@
 Per shape, predictions are visited by falling confidence. Each looks at the true masks of its class that are still
 unmatched and takes the one of largest IoU (the first of equals); IoU > threshold makes a hit and uses the mask up.
 Points that belong to no true part ("other") are removed from predictions first, so a prediction of only such points is
-a false positive. Part-category AP pools all shapes per class; shape AP (s-AP) does the same within each shape. AP is the mean
-over recall 0, 0.01 … 1 of the best precision at that recall or above, with a point (recall 0, precision 1) before the
-curve: a class that is predicted, but never hit, scores 1/101.
+a false positive. Part-category AP pools all shapes per class; shape AP (s-AP) does the same within each shape. AP is
+the mean over recall 0, 0.01 … 1 of the best precision at that recall or above, with a point (recall 0, precision 1)
+before the curve: a class that is predicted, but never hit, scores 1/101.
 
 The release sorts by confidence with an unstable sort; here equal confidences stand by (shape, slot). Recall levels are
 compared in integers, which is what the release's float32 amounts to (float64 would lose levels such as 7/10).
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 
 from partseg.metrics.functional import _ap_kernel as kernel
 from partseg.metrics.functional.average_precision import (
@@ -35,10 +35,10 @@ from partseg.metrics.functional.mask_table import Masks, MaskTable, mask_table, 
 def partnet_records(
     shape: int,
     pred: Masks,
-    pred_class: Int[np.ndarray, "k"],
+    pred_class: Integer[np.ndarray, "k"],
     confidence: Float[np.ndarray, "k"],
     true: Masks,
-    true_class: Int[np.ndarray, "g"],
+    true_class: Integer[np.ndarray, "g"],
     *,
     n_classes: int,
     pred_valid: Bool[np.ndarray, "k"] | None = None,
@@ -64,8 +64,8 @@ def partnet_records(
     """
     limits = checked_thresholds(thresholds)
     name = f"shape {shape}"
-    true = _valid_masks(true, true_valid, None, f"{name}: true masks")
-    pred = _valid_masks(pred, pred_valid, true.n, f"{name}: predicted masks")
+    true = _valid_masks(true, true_valid, None, len(true_class), f"{name}: true masks")
+    pred = _valid_masks(pred, pred_valid, true.n, len(pred_class), f"{name}: predicted masks")
     k, g = len(pred), len(true)
     true_class = checked_classes(_valid(true_class, true_valid), g, n_classes, f"{name}: class of true masks")
     pred_class = checked_classes(_valid(pred_class, pred_valid), k, n_classes, f"{name}: class of predicted masks")
@@ -103,14 +103,14 @@ def partnet_instance_ap(records: Sequence[InstanceRecords], thresholds: Sequence
     return interpolated_ap(merge_records(records), thresholds)
 
 
-def _valid_masks(masks: Masks, valid: Bool[np.ndarray, "k"] | None, n: int | None, what: str) -> MaskTable:
+def _valid_masks(masks: Masks, valid: Bool[np.ndarray, "k"] | None, n: int | None, k: int, what: str) -> MaskTable:
     try:
         if valid is None:
-            return mask_table(masks, n)
+            return mask_table(masks, n, k)
         if isinstance(masks, np.ndarray) and masks.ndim == 2:  # packs no more than is valid
             valid = _valid_flags(valid, len(masks))
             return mask_table(masks if valid.all() else masks[valid], n)
-        table = mask_table(masks, n)
+        table = mask_table(masks, n, k)
         return table.take(_valid_flags(valid, len(table)))
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None

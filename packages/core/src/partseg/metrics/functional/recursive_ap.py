@@ -1,11 +1,12 @@
 """Average precision of recursive part decomposition (Yu et al. 2019, Sec. 5) as its released evaluation computes it.
 
 It measures grouping, with oracle classes: the class of a group, *predicted ones too*, is the most frequent true class
-of its points. Every point belongs to one predicted and one true group; nothing is ignored. Predictions have no confidence:
-those of a class are taken by (shape, ascending group number). Each meets the true group of its class with the largest
-IoU, the first of equals; IoU >= threshold is a hit unless that group was hit before (there is no second choice). AP is
-the mean over ten recall levels of the best precision at that recall or above. The levels are the float64 multiples of
-0.1, so that recall 3/10, 6/10 or 7/10 does not reach the level of that name. A class without true groups counts 0.
+of its points. Every point belongs to one predicted and one true group; nothing is ignored. Predictions have no
+confidence: those of a class are taken by (shape, ascending group number). Each meets the true group of its class with
+the largest IoU, the first of equals; IoU >= threshold is a hit unless that group was hit before (there is no second
+choice). AP is the mean over ten recall levels of the best precision at that recall or above. The levels are the float64
+multiples of 0.1, so that recall 3/10, 6/10 or 7/10 does not reach the level of that name. A class without true groups
+counts 0.
 
 Not comparable with the AP of PartNet or of instance feature fusion.
 """
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from partseg.metrics.functional import _ap_kernel as kernel
 from partseg.metrics.functional.average_precision import (
@@ -43,17 +44,17 @@ class RecursiveAP(NamedTuple):
     """
 
     thresholds: Float[np.ndarray, "t"]
-    shapes: Int[np.ndarray, "s"]
-    n_true: Int[np.ndarray, "c"]
+    shapes: Integer[np.ndarray, "s"]
+    n_true: Integer[np.ndarray, "c"]
     part: Float[np.ndarray, "t c"]
     part_mean: Float[np.ndarray, "t"]
 
 
 def recursive_records(
     shape: int,
-    pred_group: Int[np.ndarray, "n"],
-    true_group: Int[np.ndarray, "n"],
-    true_class: Int[np.ndarray, "n"],
+    pred_group: Integer[np.ndarray, "n"],
+    true_group: Integer[np.ndarray, "n"],
+    true_class: Integer[np.ndarray, "n"],
     *,
     n_classes: int,
     thresholds: Sequence[float] = RECURSIVE_THRESHOLDS,

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from partseg.metrics.functional import _scannet_kernel as kernel
 from partseg.metrics.functional.average_precision import (
@@ -71,13 +71,13 @@ class ScanNetRecords(NamedTuple):
         hits, misses: (m, t) times that the confidence enters the curve of a threshold as right, as wrong.
     """
 
-    scan: Int[np.ndarray, "s"]
-    n_pred: Int[np.ndarray, "s"]
-    n_true: Int[np.ndarray, "s 18"]
-    pred_class: Int[np.ndarray, "m"]
+    scan: Integer[np.ndarray, "s"]
+    n_pred: Integer[np.ndarray, "s"]
+    n_true: Integer[np.ndarray, "s 18"]
+    pred_class: Integer[np.ndarray, "m"]
     confidence: Float[np.ndarray, "m"]
-    hits: Int[np.ndarray, "m t"]
-    misses: Int[np.ndarray, "m t"]
+    hits: Integer[np.ndarray, "m t"]
+    misses: Integer[np.ndarray, "m t"]
 
 
 class ScanNetAP(NamedTuple):
@@ -92,8 +92,8 @@ class ScanNetAP(NamedTuple):
     """
 
     thresholds: Float[np.ndarray, "t"]
-    scans: Int[np.ndarray, "s"]
-    n_true: Int[np.ndarray, "18"]
+    scans: Integer[np.ndarray, "s"]
+    n_true: Integer[np.ndarray, "18"]
     by_class: Float[np.ndarray, "18 t"]
     ap: float
     ap50: float
@@ -106,9 +106,9 @@ class ScanNetAP(NamedTuple):
 def scannet_records(
     scan: int,
     pred: Masks,
-    pred_label: Int[np.ndarray, "k"],
+    pred_label: Integer[np.ndarray, "k"],
     confidence: Float[np.ndarray, "k"],
-    true_ids: Int[np.ndarray, "n"],
+    true_ids: Integer[np.ndarray, "n"],
     *,
     thresholds: Sequence[float] = SCANNET_OFFICIAL,
 ) -> ScanNetRecords:
@@ -129,7 +129,7 @@ def scannet_records(
     limits, name = _with_fixed(thresholds), f"scan {scan}"
     true_ids = checked_classes(true_ids, len(true_ids), 41_000, f"{name}: true ids")
     try:
-        table = mask_table(pred, len(true_ids))
+        table = mask_table(pred, len(true_ids), len(pred_label))
     except ValueError as error:
         raise ValueError(f"{name}: predicted masks: {error}") from None
     label = checked_classes(pred_label, len(table), 41, f"{name}: class of predicted masks")
