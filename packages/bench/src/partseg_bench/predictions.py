@@ -2,8 +2,8 @@
 
 Two forms are read:
 
-- with a manifest, as the runner writes it: `manifest.json` names the method, what it saw (`view`) and for each shape its
-  file, or why there is none;
+- with a manifest, as the runner writes it: `manifest.json` names the method, what it saw (`view`) and for each shape
+  its file, or why there is none;
 - without one: `<id>.npy` (one integer for each element) or `<id>.npz` (the arrays of `Prediction` by name), where the
   id is the path below the folder, such as `Airplane/61.npy`.
 
@@ -40,6 +40,7 @@ VIEWS = ("mesh", "points", "soup")
 """What a method saw: the shape as the dataset has it, points of its surface, or triangles that share no vertices."""
 
 _HIERARCHY = "hierarchy_"
+_PAIRS = (("tree_children", "tree_heights"), ("mask_indptr", "mask_indices"), ("clicks", "click_masks"))
 _MAX_BYTES = 4 << 30  # of one shape's arrays, unpacked
 _DAMAGED = (
     ValueError, TypeError, LookupError, EOFError, OverflowError, MemoryError, SyntaxError, NotImplementedError,
@@ -133,13 +134,10 @@ class Prediction:
         yield from _lacks("labels", self.labels, "iu", (n,))
         if self.labels.min(initial=0) < -1:
             yield "labels", f"expected -1 (none) or numbers from 0, found {self.labels.min()}"
-        for one, other in (
-            ("tree_children", "tree_heights"),
-            ("mask_indptr", "mask_indices"),
-            ("clicks", "click_masks"),
-        ):
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                yield (one, f"stands without {other}") if getattr(self, other) is None else (other, f"without {one}")
+        for pair in _PAIRS:
+            there = [field for field in pair if getattr(self, field) is not None]
+            if len(there) == 1:
+                yield there[0], f"stands alone; {' and '.join(pair)} belong together"
         if self.tree_children is not None:
             yield from _lacks("tree_children", self.tree_children, "iu", (n - 1, 2))
             yield from _lacks("tree_heights", self.tree_heights, "fiu", (n - 1,))
@@ -309,8 +307,8 @@ def read_predictions(folder: str | Path) -> Predictions:
     """The predictions of a folder, in either form. Names are listed; files are read when asked for.
 
     Raises:
-        InputError: no such folder, no predictions in it, a damaged manifest, one of another schema or that names a shape
-            twice, two files for one shape; the text names the shape.
+        InputError: no such folder, no predictions in it, a damaged manifest, one of another schema or that names a
+            shape twice, two files for one shape; the text names the shape.
     """
     folder = Path(folder)
     if not folder.is_dir():

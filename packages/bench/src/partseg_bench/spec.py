@@ -53,12 +53,12 @@ CLASS_AGNOSTIC_ORACLE_GEOMETRY = _spec(
 )  # fmt: skip
 CLASS_AGNOSTIC_TREE_CUT = _spec(
     "class-agnostic-tree-cut",
-    "the best of all cuts of one part tree by height, the height told by the truth; sees the mesh with its connectivity",
+    "the best of all cuts of one tree by height, the height told by the truth; sees the mesh with its connectivity",
     "class_agnostic:BestTreeCut", _MIOU, _MESH,
 )  # fmt: skip
 CLASS_AGNOSTIC_TREE_CUT_GEOMETRY = _spec(
     "class-agnostic-tree-cut-geometry",
-    f"the best of all cuts of one part tree by height, the height told by the truth; {_GEOMETRY}",
+    f"the best of all cuts of one tree by height, the height told by the truth; {_GEOMETRY}",
     "class_agnostic:BestTreeCutGeometry", _MIOU, _ANY,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a protocol is: it asks a method for a prediction of one shape, scores it, and makes a set's numbers of scores."""
+"""What a protocol is: it asks a method for a prediction of a shape, scores it, and makes a set's numbers of scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partseg.metrics.functional.summary import bootstrap_interval
 from partseg.parts.segmentation import Segmentation
 from partseg.spec import ProtocolSpec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.views import points_view
+from partseg_bench.protocols.views import PointsView
 
 View = Literal["mesh", "points", "soup"]
 Record = dict[str, Any]
@@ -45,7 +45,7 @@ class Protocol(ABC):
     Attributes:
         spec: name, version, what a method may see, and what the numbers are called; the first one ranks.
         view: what the method gets: the shape as the dataset has it ("mesh"), or points of its surface ("points").
-        asks: what is asked of the method, part of a prediction's identity. Protocols that ask the same share predictions.
+        asks: what is asked of the method, part of a prediction's identity; protocols that ask the same share them.
 
     Args:
         taxonomy: level -> class names, of the dataset; for protocols about classes.
@@ -72,9 +72,9 @@ class Protocol(ABC):
         if hasattr(method, "seed"):
             method.seed = seed
         name = sample.shape.name
-        if self.view == "mesh" or not sample.shape.is_mesh:
+        if self.view == "mesh":
             return ask(sample.shape).check(name, sample.shape.n_elements)
-        seen = points_view(sample.shape)
+        seen = PointsView.of(sample.shape)
         return seen.back(ask(seen.cloud).check(name, seen.cloud.n_elements)).check(name, sample.shape.n_elements)
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """Class-agnostic mIoU of part decompositions: `auto`, `oracle`, `tree-cut`, each with mesh topology and without.
 
 The definitions are in `partseg.metrics.functional.class_agnostic` and `tree_cut`. A shape scores the mean over its
-levels (or annotators); `miou@<level>` are the levels' own numbers. Numbers `...-one-to-one` match every predicted part with
-one true part at most, the others let several true parts choose the same (the published, more generous way).
+levels (or annotators); `miou@<level>` are the levels' own numbers. Numbers `...-one-to-one` match every predicted part
+with one true part at most, the others let several true parts choose the same (the published, more generous way).
 """
 
 from __future__ import annotations

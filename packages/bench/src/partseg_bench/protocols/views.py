@@ -1,9 +1,8 @@
-"""What the geometry-only protocols show of a mesh, and how predictions travel back to its faces.
+"""What the geometry-only protocols show of a shape, and how predictions travel back to its elements.
 
-Neither the artist's connected components nor the tessellation may help a method there. So it sees points that are drawn
-uniformly by area, with the normals of the surface. (Triangles that share no vertices hide nothing: many methods join
-vertices at one position.) On the way back each face takes what was said of one point: of the points on the face the one
-nearest to its centroid; where none was drawn on it, the nearest of all.
+Neither the artist's connected components nor the tessellation may help a method there. So of a mesh it sees points that
+are drawn uniformly by area, with the normals of the surface, and of a cloud its points in random order
+(`partseg.ops.transfer`). On the way back each element takes what was said of the point nearest to it.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
-from scipy.spatial import cKDTree
 
-from partseg.geometry.sampling import sample_surface
 from partseg.geometry.shape import Shape
+from partseg.ops.transfer import nearest_elements, without_topology
 from partseg.parts.hierarchy import PartHierarchy
 from partseg.parts.segmentation import Masks
 from partseg.parts.tree import MergeTree, renumber
@@ -27,17 +25,23 @@ POINTS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class PointsView:
-    """Points of a mesh.
+    """A shape without its topology.
 
     Attributes:
-        cloud: what the method sees. source: (f,) the point that speaks for each face.
+        cloud: what the method sees. source: (n,) the point that speaks for each element of the shape.
     """
 
     cloud: Shape
-    source: Int[np.ndarray, "f"]
+    source: Int[np.ndarray, "n"]
+
+    @classmethod
+    def of(cls, shape: Shape) -> PointsView:
+        """The view of a shape; always the same for one shape."""
+        cloud = without_topology(shape, "points", points=POINTS)
+        return cls(cloud, nearest_elements(cloud, shape))
 
     def back(self, prediction: Prediction) -> Prediction:
-        """A prediction of the points as one of the faces. Parts that no face takes are gone from labels and trees."""
+        """A prediction of the points as one of the elements. Parts that none takes are gone from labels and trees."""
         p, source = prediction, self.source
         tree = None if p.tree is None else carried_tree(p.tree, source)
         masks = None if p.masks is None else carried_masks(p.masks, source)
@@ -62,20 +66,6 @@ class PointsView:
             cuts=None if p.cuts is None else np.stack([renumber(cut[source]) for cut in p.cuts]),
             hierarchy=hierarchy,
         )
-
-
-def points_view(mesh: Shape, points: int = POINTS, seed: int = 0) -> PointsView:
-    """Points of a mesh, with their normals and no colour; always the same for one mesh."""
-    xyz, normals, face = sample_surface(mesh.vertices, mesh.faces, points, seed)
-    cloud = Shape.from_points(xyz.astype(np.float64), normals=normals.astype(np.float32), name=mesh.name)
-    centroids = mesh.face_centroids
-    _, source = cKDTree(xyz).query(centroids)
-    face = np.asarray(face, np.int64)
-    distance = ((xyz - centroids[face]) ** 2).sum(1)
-    order = np.lexsort((distance, face))  # the first of each face is its nearest
-    own, first = np.unique(face[order], return_index=True)
-    source[own] = order[first]
-    return PointsView(cloud, source.astype(np.int64))
 
 
 def carried_tree(tree: MergeTree, source: Int[np.ndarray, "f"]) -> MergeTree:
