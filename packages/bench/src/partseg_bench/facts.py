@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from partseg.files import write_text
 from partseg.methods.registry import find, list_datasets
 from partseg.spec import DatasetSpec, ProtocolSpec, SpecError, load_target
 from partseg_bench.board import DatasetEntry
-from partseg_bench.sources import core_digest, digest, file_digest, neighbours_digest, package_digest
+from partseg_bench.sources import core_digest, digest, file_digest, package_digest
 
 
 class Facts:
@@ -54,8 +55,7 @@ class Facts:
     def protocol(self, spec: ProtocolSpec) -> dict[str, Any]:
         """{"asks", "view", "predict", "score"} of a protocol: what it asks methods, what they may see, and digests of
         the code that predicts and that scores; or {"error"} when it cannot be imported."""
-        module = spec.protocol.partition(":")[0]
-        source = [neighbours_digest(module), core_digest("metrics", "ops", "parts")]
+        source = [package_digest(spec.protocol.partition(":")[0]), core_digest("metrics", "ops", "parts")]
         return self._remember(["protocol", spec.protocol, source], lambda: _protocol(spec))
 
     def save(self) -> None:
@@ -135,7 +135,8 @@ def files_of(dataset: str, options: dict[str, Any], times: bool = False) -> str:
     taken = {name: value for name, value in options.items() if name in known and name != "root"}
     rows = []
     for item in open_reader(dataset, options.get("root"), taken).index():
-        stats = [Path(file).stat() for file in item.files]
+        files = [one for path in item.files for one in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        stats = [file.stat() for file in files if file.is_file()]
         rows.append([item.name, item.split, [[s.st_size, s.st_mtime_ns if times else 0] for s in stats]])
     return digest(rows)
 
@@ -176,11 +177,25 @@ def _protocol(spec: ProtocolSpec) -> dict[str, Any]:
         return {
             "asks": str(cls.asks),
             "view": str(getattr(cls, "view", "mesh")),
-            "predict": file_digest(inspect.getfile(owner)),
-            "score": neighbours_digest(cls.__module__),
+            "predict": _code(owner.__module__),
+            "score": _code(cls.__module__),
         }
     except Exception as error:
         return {"error": one_line(error)}
+
+
+def _code(module: str) -> str:
+    """Digest of the source of a module and of what it uses of its own package, directly or not."""
+    package, found, left = module.partition(".")[0], {}, [module]
+    while left:
+        name = left.pop()
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name in found or file is None:
+            continue
+        found[name] = file_digest(file)
+        used = {getattr(value, "__module__", None) for value in vars(sys.modules[name]).values()}
+        left += [one for one in used if isinstance(one, str) and one.partition(".")[0] == package]
+    return digest(found)
 
 
 def _read(path: Path) -> dict[str, Any]:

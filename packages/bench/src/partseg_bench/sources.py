@@ -69,14 +69,10 @@ def module_file(module: str) -> Path | None:
 @lru_cache(maxsize=256)
 def package_digest(module: str) -> str:
     """Digest of the whole top-level package that a module belongs to; of its file for a module outside packages."""
-    return _digest_of(module.partition(".")[0])
-
-
-@lru_cache(maxsize=256)
-def neighbours_digest(module: str) -> str:
-    """Digest of the package that a module stands in directly, with what is below it; of its file for a module outside
-    packages."""
-    return _digest_of(module.rpartition(".")[0] or module)
+    path = module_file(module.partition(".")[0])
+    if path is None:
+        return ""
+    return folder_digest(path.parent) if path.name == "__init__.py" else file_digest(path)
 
 
 @lru_cache(maxsize=8)
@@ -94,10 +90,3 @@ def _root() -> Path:
     import partseg
 
     return Path(partseg.__file__).parent
-
-
-def _digest_of(package: str) -> str:
-    path = module_file(package)
-    if path is None:
-        return ""
-    return folder_digest(path.parent) if path.name == "__init__.py" else file_digest(path)
