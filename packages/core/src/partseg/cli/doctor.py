@@ -37,6 +37,8 @@ _NEEDED = (
     "pydantic",
 )
 _EXTRAS = {
+    "h5py": "formats",
+    "pycollada": "formats",
     "torch-scatter": "pyg",
     "torch-cluster": "pyg",
     "huggingface_hub": "hub",
