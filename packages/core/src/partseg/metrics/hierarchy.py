@@ -10,14 +10,20 @@ import torch
 
 from partseg.errors import PartsegError
 from partseg.metrics.functional.averages import exact_mean
-from partseg.metrics.functional.hierarchy import depth_mious, node_match, symmetry_scores, tree_edit_distance
+from partseg.metrics.functional.hierarchy import (
+    cluster_distance,
+    depth_mious,
+    node_match,
+    symmetry_scores,
+    tree_edit_distance,
+)
 from partseg.metrics.numbered import NumberedRecords, scalar
 from partseg.metrics.rows import as_array
 from partseg.parts.hierarchy import PartHierarchy
 
 
 class HierarchyQuality(NumberedRecords):
-    """Node-match F-scores, tree edit distance and mIoU by depth (`partseg.metrics.functional.hierarchy`).
+    """Node-match F-scores, tree distances and mIoU by depth (`partseg.metrics.functional.hierarchy`).
 
     Means over shapes. Exact on any number of processes.
 
@@ -31,7 +37,7 @@ class HierarchyQuality(NumberedRecords):
     def __init__(self, thresholds: Sequence[float] = (0.25, 0.5, 0.75), depths: int = 4, **metric: Any) -> None:
         if not all(0 < t <= 1 for t in thresholds) or depths < 0:
             raise ValueError(f"expected thresholds in (0, 1] and depths >= 0, not {list(thresholds)} and {depths}")
-        super().__init__(2 + 3 * len(thresholds) + depths, **metric)
+        super().__init__(3 + 3 * len(thresholds) + depths, **metric)
         self.thresholds, self.depths = tuple(thresholds), depths
 
     def update(self, pred: PartHierarchy, true: PartHierarchy, shape: int) -> None:
@@ -43,20 +49,20 @@ class HierarchyQuality(NumberedRecords):
         """
         try:
             matches = [node_match(pred, true, threshold) for threshold in self.thresholds]
-            edit = tree_edit_distance(pred, true)
+            distances = [distance(pred, true).normalised for distance in (tree_edit_distance, cluster_distance)]
             depths = depth_mious(pred, true)[: self.depths]
         except (ValueError, PartsegError) as error:
             raise ValueError(f"shape {shape}: {error}") from error
         nodes = [value for match in matches for value in match[:3]]
         missing = [np.nan] * (self.depths - len(depths))  # the truth is not so deep
-        self.keep_of(shape, np.array([[edit.normalised, *nodes, *depths, *missing]]))
+        self.keep_of(shape, np.array([[*distances, *nodes, *depths, *missing]]))
 
     def compute(self) -> dict[str, torch.Tensor]:
-        """Scalars, 0..1: "edit" (0 is best), "precision@25", "recall@25", "f@25" …, and "miou@depth1" …
+        """Scalars, 0..1: "edit" and "clusters" (0 is best), "precision@25", "recall@25", "f@25" …, and "miou@depth1" …
 
         A depth averages the shapes whose truth is so deep; NaN without any.
         """
-        names = ["edit"]
+        names = ["edit", "clusters"]
         for threshold in self.thresholds:
             names += [f"{what}@{100 * threshold:g}" for what in ("precision", "recall", "f")]
         names += [f"miou@depth{d + 1}" for d in range(self.depths)]

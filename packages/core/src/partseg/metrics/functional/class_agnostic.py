@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numba import njit
 
 from partseg.metrics.functional.matching import Matching, mask_ious, match_pairs, match_parts
 from partseg.metrics.functional.summary import bootstrap_interval
@@ -77,8 +78,8 @@ def contingency(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"]) -> Conti
     """Joint counts of two labellings of the same elements.
 
     Labels are any integers. Elements with true label -1 belong to no true part, but count in the size of the
-    predicted part that covers them. Elements with predicted label -1 belong to no predicted part. O(n log n) time,
-    O(n) memory.
+    predicted part that covers them. Elements with predicted label -1 belong to no predicted part. O(n) memory, and
+    O(n) time where labels lie close together, else O(n log n).
 
     Raises:
         ValueError: the labellings are not one-dimensional integers of one length.
@@ -86,10 +87,10 @@ def contingency(pred: Int[np.ndarray, "n"], true: Int[np.ndarray, "n"]) -> Conti
     pred, true = _labels(pred, "pred"), _labels(true, "true")
     if len(pred) != len(true):
         raise ValueError(f"pred labels {len(pred)} elements but true labels {len(true)}")
-    pred_ids, p = np.unique(pred, return_inverse=True)
-    true_ids, t = np.unique(true, return_inverse=True)
+    pred_ids, p, _ = _compact(pred)
+    true_ids, t, _ = _compact(true)
     width = max(len(true_ids), 1)
-    pair, count = np.unique(p * width + t, return_counts=True)
+    pair, _, count = _compact(p * width + t)
     p, t = pair // width, pair % width
     pred_size = np.bincount(p, count, len(pred_ids)).astype(np.int64)
     true_size = np.bincount(t, count, len(true_ids)).astype(np.int64)
@@ -184,11 +185,7 @@ def nested_cuts(tree: _Tree, max_parts: int = 20) -> NestedCuts:
     n = len(children) + 1
     k = max(1, min(int(max_parts), n))
     kept = n - k  # merges below the finest cut
-    up = np.arange(2 * n - 1)
-    up[children[:kept]] = n + np.arange(kept)[:, None]
-    while not np.array_equal(up, higher := up[up]):  # pointer doubling: every node learns its topmost kept ancestor
-        up = higher
-    nodes, labels = np.unique(up[:n], return_inverse=True)
+    nodes, labels, _ = _compact(_topmost(children, kept)[:n])
     row_of = dict(zip(nodes.tolist(), range(k), strict=True))
     merges = np.empty((k - 1, 2), np.int64)
     for i, (a, b) in enumerate(children[kept:].tolist()):
@@ -282,3 +279,28 @@ def _labels(labels: Int[np.ndarray, "n"], name: str) -> Int[np.ndarray, "n"]:
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iub"):
         raise ValueError(f"{name} must be (n,) integers, not {labels.dtype} {labels.shape}")
     return labels.astype(np.int64)
+
+
+def _compact(
+    values: Int[np.ndarray, "n"],
+) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "n"], Int[np.ndarray, "k"]]:
+    """Distinct values ascending, the place of each value among them, how often each occurs; sorts only if it must."""
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
+    if high - low > 4 * len(values) + 1024:
+        ids, place, count = np.unique(values, return_inverse=True, return_counts=True)
+        return ids, place, count
+    count = np.bincount(values - low, minlength=high - low + 1)
+    ids = np.flatnonzero(count)
+    rank = np.cumsum(count > 0) - 1
+    return ids + low, rank[values - low], count[ids]
+
+
+@njit(cache=True, nogil=True)
+def _topmost(children, kept):  # pragma: no cover - compiled
+    """The highest node above each node, itself included, when only the first `kept` merges are made."""
+    n = len(children) + 1
+    up = np.arange(2 * n - 1)
+    for j in range(kept - 1, -1, -1):
+        up[children[j, 0]] = up[n + j]
+        up[children[j, 1]] = up[n + j]
+    return up

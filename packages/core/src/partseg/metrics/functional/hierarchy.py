@@ -109,12 +109,16 @@ class TreeEdit(NamedTuple):
 
 
 def tree_edit_distance(pred: PartHierarchy, true: PartHierarchy) -> TreeEdit:
-    """Constrained edit distance of unordered trees (Zhang 1996, Algorithmica 15, Sec. 4).
+    """Constrained edit distance of unordered trees (Zhang 1996, Algorithmica 15).
 
-    Children of a part have no order, and the edit distance of unordered trees is NP-hard; Zhang's keeps the condition
+    Children of a part have no order, and the edit distance of unordered trees is NP-hard; Zhang's adds the condition
     that separate subtrees are mapped to separate subtrees, under which it is exact and quick: one assignment problem
-    between the children for each pair of nodes. It is never below the unconstrained distance. Inserting or deleting a
-    node costs 1; turning one into another costs 1 - IoU of their elements, a metric, which makes the distance one.
+    between the children for each pair of nodes. It is never below the unconstrained distance, and strict with nodes
+    in between: ((a, b), c) is 3 away from (a, b, c), not 1, as a and b together are separate from c in one tree only.
+    `cluster_distance` bounds the unconstrained distance from below.
+
+    Inserting or deleting a node costs 1; turning one into another costs 1 - IoU of their elements, a metric, which
+    makes the distance one. Nodes without elements are alike.
 
     Returns:
         0 for trees that are equal up to the order of children.
@@ -123,10 +127,22 @@ def tree_edit_distance(pred: PartHierarchy, true: PartHierarchy) -> TreeEdit:
         ValueError: trees too large for a table of all pairs of nodes.
         PartsegError: hierarchies over different numbers of elements.
     """
-    relabel = 1 - _ious(pred, true)
-    empty = (pred.size == 0)[:, None] & (true.size == 0)[None]
-    relabel[empty] = 0.0  # nodes without elements, whose IoU is 0, are alike
-    distance = constrained_edit_distance(pred.parent, true.parent, relabel)
+    distance = constrained_edit_distance(pred.parent, true.parent, _relabel(pred, true))
+    return TreeEdit(distance, distance / (pred.n_parts + true.n_parts))
+
+
+def cluster_distance(pred: PartHierarchy, true: PartHierarchy) -> TreeEdit:
+    """Generalised Robinson-Foulds distance with Jaccard costs (Nye et al. 2006; Böcker et al. 2013).
+
+    The cheapest one-to-one matching of the nodes: a pair costs 1 - IoU of its elements, a node left over costs 1. Which
+    node stands above which is not looked at, only what they hold; so it is never above any tree edit distance of these
+    costs. A grouping that is left out costs 1 whatever it groups.
+
+    Returns, raises: as `tree_edit_distance`.
+    """
+    saved = 2 - _relabel(pred, true)
+    rows, cols = linear_sum_assignment(saved, maximize=True)
+    distance = float(pred.n_parts + true.n_parts - saved[rows, cols].sum())
     return TreeEdit(distance, distance / (pred.n_parts + true.n_parts))
 
 
@@ -249,6 +265,12 @@ def _ious(pred: PartHierarchy, true: PartHierarchy) -> Float[np.ndarray, "p q"]:
     if pred.n_parts * true.n_parts > _MOST_PAIRS:
         raise ValueError(f"hierarchies of {pred.n_parts} and {true.n_parts} nodes: more pairs than {_MOST_PAIRS}")
     return pred.iou(true)
+
+
+def _relabel(pred: PartHierarchy, true: PartHierarchy) -> Float[np.ndarray, "p q"]:
+    cost = 1 - _ious(pred, true)
+    cost[(pred.size == 0)[:, None] & (true.size == 0)[None]] = 0.0
+    return cost
 
 
 def _children(parent: Int[np.ndarray, "p"]) -> tuple[Int[np.ndarray, "p1"], Int[np.ndarray, "c"]]:

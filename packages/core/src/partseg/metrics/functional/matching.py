@@ -3,7 +3,7 @@
 Two conventions are in use and give different numbers for the same prediction, so that each has a name:
 
 - *greedy*: every true part takes the predicted part with the highest IoU; several may take the same one. Recall-like:
-  predicting too many parts costs nothing (PartField, Liu et al. 2025; SAMPart3D, Yang et al. 2024).
+  predicting too many parts costs nothing (PartField, Liu et al. 2025).
 - *one-to-one*: a predicted part answers for at most one true part; of all such assignments the one with the largest
   total IoU counts (Kuhn 1955; panoptic-style matching without a threshold).
 """

@@ -99,7 +99,7 @@ class Chamfer(NamedTuple):
 def chamfer_distance(
     pred: Float[np.ndarray, "p 3"], true: Float[np.ndarray, "t 3"], *, squared: bool = False
 ) -> Chamfer:
-    """Mean distance to the nearest point of the other cloud, in both directions (Fan et al. 2017, Sec. 4.2).
+    """Mean distance to the nearest point of the other cloud, in both directions (Fan et al. 2017).
 
     Args:
         pred, true: at least one finite point each.
