@@ -142,6 +142,26 @@ class SegmenterContract:
         np.testing.assert_array_equal(first, second)
         np.testing.assert_array_equal(shape.vertices, before)
 
+    def test_features_take_clicks(self) -> None:
+        """Whoever embeds gets a click session from core; whoever starts its own keeps its promises."""
+        from partseg.methods.capabilities import ClickSession, Embedder, Interactive
+        from partseg.methods.clicks import start_clicks
+
+        method, shape = self.make(), mesh_of_two_boxes()
+        if not isinstance(method, Embedder | Interactive):
+            pytest.skip("gives no features and starts no click sessions")
+        session = start_clicks(method, shape)
+        assert isinstance(session, ClickSession)
+        assert session.mask.shape == (shape.n_elements,) and session.mask.dtype == bool and not session.mask.any()
+        first = session.add_click(0).copy()
+        np.testing.assert_array_equal(session.mask, first)
+        if not isinstance(method, Interactive):
+            assert first[0]
+        session.add_click(shape.n_elements - 1, positive=False)
+        np.testing.assert_array_equal(session.undo(), first)
+        assert not session.undo().any()
+        np.testing.assert_array_equal(session.add_click(0), first)
+
     def make_again(self, i: int) -> Any:
         """The same method a second time; methods with random weights seed them here."""
         return self.make()
