@@ -17,8 +17,9 @@ from partseg.methods.configs import load_config, merge
 from partseg.methods.registry import IncompatibleError, check_pair, entries, find_method
 from partseg.spec import MethodSpec, ProtocolSpec, resource
 from partseg_bench.board import Board, DatasetEntry, MethodEntry
-from partseg_bench.facts import Facts, dataset_spec, files_of, one_line, protocol_spec, weights_digest
-from partseg_bench.sources import core_digest, digest, package_digest
+from partseg_bench.code import code_digest
+from partseg_bench.facts import Facts, dataset_spec, dataset_target, files_of, one_line, protocol_spec, weights_digest
+from partseg_bench.sources import digest
 
 SCHEMA = 1  # part of every key
 FILTERS = ("method", "dataset", "protocol", "seed")
@@ -125,12 +126,14 @@ class _Method:
 
     def __init__(self, entry: MethodEntry) -> None:
         self.spec = find_method(entry.name)
+        targets = [target for target in (self.spec.method, self.spec.inference) if target is not None]
         row = next((row for row in entries("method") if row.name == entry.name), None)
         self.identity = {
             "method": entry.name,
             "distribution": f"{row.distribution} {row.version}" if row else "",
-            "source": package_digest(self.spec.method.partition(":")[0]),
-            "core": core_digest(),
+            "code": code_digest(
+                *(target.partition(":")[0] for target in (self.spec.inference, self.spec.method) if target)
+            ),
         }
         self.config: dict[str, Any] | None = None
         self.trainer: dict[str, Any] = {}
@@ -173,7 +176,7 @@ def _cell(
             "weights": training.key if training else method.weights,
             "truth": shapes,
             "asks": asked.get("asks"),
-            "code": asked.get("predict"),
+            "asking": code_digest(asked.get("predict", "")),
             "seed": seed,
             "trouble": trouble,
         }
@@ -185,7 +188,7 @@ def _cell(
             "predictions": predictions,
             "dataset": given,
             "protocol": [protocol.name, protocol.version],
-            "code": [asked.get("score"), core_digest("metrics")],
+            "code": code_digest(protocol.protocol.partition(":")[0]),
         }
     )
     about = {
@@ -233,7 +236,7 @@ def _training(entry: MethodEntry, method: _Method, seed: int) -> Training:
         **method.identity,
         "config": method.config,
         "train": settings,
-        "data": method.training_data,
+        "data": [code_digest(dataset_target(entry.train.dataset).partition(":")[0]), method.training_data],
         "trainer": method.trainer,
         "seed": seed,
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from partseg.files import write_text
 from partseg.methods.registry import find, list_datasets
 from partseg.spec import DatasetSpec, ProtocolSpec, SpecError, load_target
 from partseg_bench.board import DatasetEntry
-from partseg_bench.sources import core_digest, digest, file_digest, package_digest
+from partseg_bench.code import code_digest
+from partseg_bench.sources import digest, file_digest
 
 
 class Facts:
@@ -48,14 +48,14 @@ class Facts:
         except Exception as error:  # whatever stops a reader is a row of the report, not the end of the board
             self._session[name] = {"error": one_line(error)}
             return self._session[name]
-        source = package_digest(entry.name.partition(":")[0]) if spec is None else core_digest("data", "geometry")
+        source = code_digest("partseg_bench.samples", dataset_target(entry.name).partition(":")[0])
         self._session[name] = self._remember(["shapes", given, source, listing], lambda: _shapes(entry))
         return self._session[name]
 
     def protocol(self, spec: ProtocolSpec) -> dict[str, Any]:
-        """{"asks", "view", "predict", "score"} of a protocol: what it asks methods, what they may see, and digests of
-        the code that predicts and that scores; or {"error"} when it cannot be imported."""
-        source = [package_digest(spec.protocol.partition(":")[0]), core_digest("metrics", "ops", "parts")]
+        """{"asks", "view", "predict"} of a protocol: what it asks methods, what they may see, and the module that says
+        how it is asked; or {"error"} when it cannot be imported."""
+        source = code_digest(spec.protocol.partition(":")[0])
         return self._remember(["protocol", spec.protocol, source], lambda: _protocol(spec))
 
     def save(self) -> None:
@@ -85,6 +85,12 @@ def dataset_spec(name: str) -> DatasetSpec | None:
         return None
     known = {spec.name: spec for spec in list_datasets()}
     return known[name] if name in known else find("dataset", name)
+
+
+def dataset_target(name: str) -> str:
+    """The datamodule of a dataset as "module:Class"; a name that has this form stands for itself."""
+    spec = dataset_spec(name)
+    return name if spec is None else spec.dataset
 
 
 def protocol_spec(name: str) -> ProtocolSpec:
@@ -177,25 +183,10 @@ def _protocol(spec: ProtocolSpec) -> dict[str, Any]:
         return {
             "asks": str(cls.asks),
             "view": str(getattr(cls, "view", "mesh")),
-            "predict": _code(owner.__module__),
-            "score": _code(cls.__module__),
+            "predict": owner.__module__,
         }
     except Exception as error:
         return {"error": one_line(error)}
-
-
-def _code(module: str) -> str:
-    """Digest of the source of a module and of what it uses of its own package, directly or not."""
-    package, found, left = module.partition(".")[0], {}, [module]
-    while left:
-        name = left.pop()
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if name in found or file is None:
-            continue
-        found[name] = file_digest(file)
-        used = {getattr(value, "__module__", None) for value in vars(sys.modules[name]).values()}
-        left += [one for one in used if isinstance(one, str) and one.partition(".")[0] == package]
-    return digest(found)
 
 
 def _read(path: Path) -> dict[str, Any]:
