@@ -143,6 +143,20 @@ def test_points_lie_on_the_surface_and_bring_labels_back() -> None:
     assert class_agnostic_miou(transfer_labels(seen, carried, shape), cube) == 1.0
 
 
+@pytest.mark.parametrize("view", ["points", "soup"])
+def test_shapes_far_from_the_origin_and_normalised_ones_meet_in_the_file_s_coordinates(view: str) -> None:
+    near, cube = boxes((0, 0, 0), (3, 0, 0), (0, 3, 0))
+    far = Shape.from_mesh(near.vertices + [3e7, -1e7, 2e7], near.faces)
+    for shape, origin in ((far, far), (near.normalized(), near), (far.normalized(), far)):
+        seen = without_topology(shape, view, points=2000)
+        carried = transfer_labels(shape, cube, seen)
+        assert np.array_equal(carried, transfer_labels(shape.normalized(0.3), cube, seen))
+        assert len(np.unique(carried)) == 3
+        assert np.array_equal(transfer_labels(seen, carried, shape), cube)
+        in_file = seen.transform.apply(seen.element_positions)
+        assert nearest_faces(origin.vertices, origin.faces, in_file).distance.max() < 1e-5
+
+
 def test_clouds_are_shuffled_and_labels_return_exactly() -> None:
     rng = np.random.default_rng(0)
     cloud = Shape.from_points(rng.normal(size=(200, 3)), colors=rng.random((200, 3)).astype(np.float32))

@@ -7,6 +7,7 @@ shape to any other in the same coordinates, by the nearest face (or point).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -38,7 +39,8 @@ def without_topology(shape: Shape, view: View = "points", *, points: int = 100_0
         seed: the same seed gives the same view.
 
     Returns:
-        In the coordinates of `shape`; its elements are not those of `shape`: labels come back by `transfer_labels`.
+        In the coordinates of `shape` (one that lies far from the origin for its size is moved there); its `transform`
+        leads to the same file. Its elements are not those of `shape`: labels come back by `transfer_labels`.
 
     Raises:
         ValueError: an unknown view, or fewer than one point.
@@ -51,24 +53,29 @@ def without_topology(shape: Shape, view: View = "points", *, points: int = 100_0
     if not shape.is_mesh:
         order = rng.permutation(shape.n_elements)
         pick = lambda x: None if x is None else x[order]  # noqa: E731
-        return Shape.from_points(
-            shape.points[order], normals=pick(shape.normals), colors=pick(shape.colors), kind=shape.kind, name="shape"
-        )
+        return Shape(
+            points=shape.points[order], normals=pick(shape.normals), colors=pick(shape.colors), kind=shape.kind,
+            transform=shape.transform,
+        )  # fmt: skip
+    low, high = shape.bounds
+    extent = float((high - low).max())
+    if np.abs(low + high).max() > 1000 * extent > 0:
+        shape = shape.normalized(extent)  # points are float32, too coarse there
     if view == "points":
         drawn = shape.sampled(points, seed)
-        return Shape.from_points(drawn.points, normals=drawn.normals, name="shape")
+        return Shape(points=drawn.points, normals=drawn.normals, transform=shape.transform)
     triangles = shape.vertices[shape.faces[rng.permutation(len(shape.faces))]]
     centre = triangles.mean(1, keepdims=True)
     triangles = centre + (triangles - centre) * (1 - rng.uniform(1e-4, 1e-3, (len(triangles), 1, 1)))
     corners = np.arange(3 * len(triangles), dtype=np.int32).reshape(-1, 3)
-    return Shape.from_mesh(triangles.reshape(-1, 3), corners, name="shape")
+    return replace(Shape.from_mesh(triangles.reshape(-1, 3), corners, name="shape"), transform=shape.transform)
 
 
 def transfer_labels(source: Shape, labels: Int[np.ndarray, "n"], target: Shape) -> Int[np.ndarray, "m"]:
     """Labels of the elements of one shape carried to the elements of another: each takes that of the nearest.
 
     Args:
-        source: labelled, in the coordinates of `target`.
+        source: labelled. The `transform` of both leads to one file's coordinates, where they are compared.
         labels: one a source element; -1 is carried like any other.
         target: its faces are looked up by their centroids (as PartField's supplement does), its points as they are.
 
@@ -90,12 +97,12 @@ def nearest_elements(source: Shape, target: Shape) -> Int[np.ndarray, "m"]:
     Of triangles that are equally near (see `nearest_faces`) the rule there decides, of points at one position the
     first is taken. For masks: `masks[:, nearest_elements(source, target)]`.
     """
-    where = target.element_positions
+    where = target.transform.apply(target.element_positions)
     if source.is_mesh:
-        return nearest_faces(source.vertices, source.faces, where).face
+        return nearest_faces(source.transform.apply(source.vertices), source.faces, where).face
     first = weld_vertices(source.points)
     distinct = np.flatnonzero(first == np.arange(len(first)))  # a spatial index degenerates on many equal points
-    return distinct[cKDTree(source.points[distinct].astype(np.float64)).query(where)[1]]
+    return distinct[cKDTree(source.transform.apply(source.points[distinct])).query(where)[1]]
 
 
 class Nearest(NamedTuple):
