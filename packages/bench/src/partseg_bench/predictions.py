@@ -40,7 +40,7 @@ VIEWS = ("mesh", "points", "soup")
 """What a method saw: the shape as the dataset has it, points of its surface, or triangles that share no vertices."""
 
 _HIERARCHY = "hierarchy_"
-_PAIRS = (("tree_children", "tree_heights"), ("mask_indptr", "mask_indices"), ("clicks", "click_masks"))
+_PAIRS = (("tree_children", "tree_heights"), ("mask_indptr", "mask_indices"))
 _MAX_BYTES = 4 << 30  # of one shape's arrays, unpacked
 _DAMAGED = (
     ValueError, TypeError, LookupError, EOFError, OverflowError, MemoryError, SyntaxError, NotImplementedError,
@@ -61,9 +61,8 @@ class Prediction:
         semantic_id: (k,) classes of the parts, alike; -1 for none.
         classes: (n,) class of each element, where a method says it; else that of the element's label.
         cuts: (c, n) further decompositions on offer, one labelling a row, of methods without a tree.
-        clicks: (p, c) element clicked on, one row for each true part in ascending order of label; -1 once the part is
-            done. Negative clicks are those outside the part.
-        click_masks: (p, c, ceil(n / 8)) the mask after each click, bits packed as `np.packbits` does.
+        click_masks: (p, c, ceil(n / 8)) the mask after each of c clicks, bits packed as `np.packbits` does; one row for
+            each true part, level by level, in ascending order of label. The last mask is repeated once a part is done.
         hierarchy: `PartHierarchy.to_arrays()` of a part tree that is no binary merge tree.
     """
 
@@ -76,7 +75,6 @@ class Prediction:
     semantic_id: Int[np.ndarray, "k"] | None = None
     classes: Int[np.ndarray, "n"] | None = None
     cuts: Int[np.ndarray, "c n"] | None = None
-    clicks: Int[np.ndarray, "p c"] | None = None
     click_masks: UInt8[np.ndarray, "p c b"] | None = None
     hierarchy: Mapping[str, np.ndarray] | None = None
 
@@ -151,11 +149,8 @@ class Prediction:
             yield from _lacks("classes", self.classes, "iu", (n,))
         if self.cuts is not None:
             yield from _lacks("cuts", self.cuts, "iu", (None, n))
-        if self.clicks is not None:
-            yield from _lacks("clicks", self.clicks, "iu", (None, None))
-            yield from _lacks("click_masks", self.click_masks, "u", (*self.clicks.shape, -(-n // 8)))
-            if self.clicks.size and not -1 <= self.clicks.min() <= self.clicks.max() < n:
-                yield "clicks", f"name elements {self.clicks.min()}..{self.clicks.max()} of {n}"
+        if self.click_masks is not None:
+            yield from _lacks("click_masks", self.click_masks, "u", (None, None, -(-n // 8)))
         if self.hierarchy is not None:
             yield from _fails("hierarchy", lambda: self.part_tree)
             if len(self.part_tree.leaf_of) != n:
@@ -205,7 +200,7 @@ class Prediction:
             elif name in ("scores", "tree_heights") and value.dtype.kind in "fiu":
                 own[name] = value.astype(np.float64)
         for name, value in own.items():  # what the fields' own types do not admit
-            rank = {"tree_children": 2, "cuts": 2, "clicks": 2, "click_masks": 3}.get(name, 1)
+            rank = {"tree_children": 2, "cuts": 2, "click_masks": 3}.get(name, 1)
             kinds = {"scores": "f", "tree_heights": "f", "click_masks": "u"}.get(name, "i")
             if value.ndim != rank or value.dtype.kind not in kinds:
                 what = {"f": "numbers", "u": "bytes", "i": "integers"}[kinds]

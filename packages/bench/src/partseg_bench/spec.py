@@ -62,6 +62,67 @@ CLASS_AGNOSTIC_TREE_CUT_GEOMETRY = _spec(
     "class_agnostic:BestTreeCutGeometry", _MIOU, _ANY,
 )  # fmt: skip
 
+_PROMPT = ("miou", "miou-one-to-one", "miou-own")
+
+CLASS_AGNOSTIC_PROMPT_1 = _spec(
+    "class-agnostic-prompt-1",
+    "the masks after one prompt inside each true part, so where parts are is told by the truth; sees the mesh",
+    "clicks:Prompt1", _PROMPT, _MESH, "interactive",
+)  # fmt: skip
+CLASS_AGNOSTIC_PROMPT_1_GEOMETRY = _spec(
+    "class-agnostic-prompt-1-geometry",
+    f"the masks after one prompt inside each true part, so where parts are is told by the truth; {_GEOMETRY}",
+    "clicks:Prompt1Geometry", _PROMPT, _ANY, "interactive",
+)  # fmt: skip
+CLASS_AGNOSTIC_PROMPT_N = _spec(
+    "class-agnostic-prompt-n",
+    "the masks after five prompts inside each true part, so where parts are is told by the truth; sees the mesh",
+    "clicks:PromptN", _PROMPT, _MESH, "interactive",
+)  # fmt: skip
+CLASS_AGNOSTIC_PROMPT_N_GEOMETRY = _spec(
+    "class-agnostic-prompt-n-geometry",
+    f"the masks after five prompts inside each true part, so where parts are is told by the truth; {_GEOMETRY}",
+    "clicks:PromptNGeometry", _PROMPT, _ANY, "interactive",
+)  # fmt: skip
+CLICKS = _spec(
+    "clicks",
+    "parts selected by up to 15 clicks of a simulated annotator who knows the truth; sees the shape as the data has it",
+    "clicks:Clicks",
+    ("iou@10", "iou@1", "iou@5", "noc@80", "failed@80", "noc@85", "failed@85", "noc@90", "failed@90", "auc"),
+    _ANY, "interactive",
+)  # fmt: skip
+PARTNET_INSTANCE = _spec(
+    "partnet-instance",
+    "average precision of named part instances by PartNet's rule, one level; sees the shape as the dataset has it",
+    "instances:PartNetInstances", ("AP50", "AP25", "AP75", "AP50:95", "sAP50"), _CLASSES,
+)  # fmt: skip
+SCANNET_INSTANCE = _spec(
+    "scannet-instance",
+    "average precision of objects in scans by the ScanNet benchmark's rule; sees the scan as the dataset has it",
+    "instances:ScanNetInstances", ("AP", "AP50", "AP25"), _CLASSES,
+)  # fmt: skip
+S3DIS_INSTANCE = _spec(
+    "s3dis-instance",
+    "coverage, precision and recall of objects in rooms as ASIS scores S3DIS; sees the room as the dataset has it",
+    "s3dis:S3disInstances", ("mCov", "mWCov", "mPrec", "mRec", "accuracy", "mAcc", "mIoU"), _CLASSES,
+)  # fmt: skip
+SEMANTIC = _spec(
+    "semantic",
+    "mean IoU of part classes by PartNet's rule, part-wise and shape-wise; sees the shape as the dataset has it",
+    "semantic:SemanticParts", ("part-miou", "shape-miou"), ("semantics",),
+)  # fmt: skip
+PSB = _spec(
+    "psb",
+    "the method's own cut against several people's by the Princeton benchmark's errors; sees the mesh",
+    "psb:PrincetonBenchmark", ("rand-index", "hamming", "cut-discrepancy", "gce", "lce"), _MESH,
+)  # fmt: skip
+HIERARCHY = _spec(
+    "hierarchy",
+    "the method's part hierarchy against the true one, node by node; sees the shape as the dataset has it",
+    "hierarchy:Hierarchies", ("node-f-score", "tree-edit", "depth-miou", "node-precision", "node-recall"),
+    ("hierarchy",),
+)  # fmt: skip
+
 PROTOCOLS: tuple[ProtocolSpec, ...] = (
     CLASS_AGNOSTIC_AUTO,
     CLASS_AGNOSTIC_AUTO_GEOMETRY,
@@ -69,4 +130,15 @@ PROTOCOLS: tuple[ProtocolSpec, ...] = (
     CLASS_AGNOSTIC_ORACLE_GEOMETRY,
     CLASS_AGNOSTIC_TREE_CUT,
     CLASS_AGNOSTIC_TREE_CUT_GEOMETRY,
+    CLASS_AGNOSTIC_PROMPT_1,
+    CLASS_AGNOSTIC_PROMPT_1_GEOMETRY,
+    CLASS_AGNOSTIC_PROMPT_N,
+    CLASS_AGNOSTIC_PROMPT_N_GEOMETRY,
+    CLICKS,
+    PARTNET_INSTANCE,
+    SCANNET_INSTANCE,
+    S3DIS_INSTANCE,
+    SEMANTIC,
+    PSB,
+    HIERARCHY,
 )

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from partseg.data.formats.base import PartSample, Taxonomy
 from partseg.errors import PartsegError
+from partseg.metrics.functional.averages import exact_mean
 from partseg.metrics.functional.summary import bootstrap_interval
 from partseg.parts.segmentation import Segmentation
 from partseg.spec import ProtocolSpec
@@ -158,6 +159,27 @@ def pooled(
     return {name: Metric(x, *_quantiles(np.array(drawn[name])), n) for name, x in value.items()}
 
 
+def by_category(
+    statistic: Callable[[Int[np.ndarray, "s"]], Mapping[str, float]], categories: Sequence[str]
+) -> Callable[[Int[np.ndarray, "s"]], dict[str, float]]:
+    """The statistic as a mean over categories, with `<name>@<category>` beside it where there are several.
+
+    Categories for which a number is undefined are left out of its mean.
+    """
+    names = sorted(set(categories))
+    if len(names) == 1:
+        return lambda places: dict(statistic(places))
+    number = np.array([names.index(category) for category in categories])
+
+    def means(places: Int[np.ndarray, "s"]) -> dict[str, float]:
+        rows = {name: statistic(places[number[places] == i]) for i, name in enumerate(names)}
+        first = next(iter(rows.values()))
+        out = {key: exact_mean(np.array([row[key] for row in rows.values()])) for key in first}
+        return out | {f"{key}@{name}": value for name, row in rows.items() for key, value in row.items()}
+
+    return means
+
+
 def coverage(records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Any]:
     """How many shapes are expected, how many have a prediction, and which have none."""
     missing = [shape for shape in ids if is_missing(records, shape)]
@@ -200,10 +222,23 @@ def only_level(sample: PartSample, needs_instances: bool = True) -> str:
     levels = [level for level in sample.semantics if level in sample.labels or not needs_instances]
     if len(levels) != 1:
         found = f"levels {', '.join(levels)}: choose one" if levels else "no level with classes"
-        raise PartsegError(
-            f"{sample.shape.name}: the protocol needs the truth of one level with classes, found {found}"
-        )
+        raise PartsegError(f"{sample.shape.name}: expected the truth of one level with classes, found {found}")
     return levels[0]
+
+
+def n_classes(taxonomy: Taxonomy, sample: PartSample, level: str) -> int:
+    """Number of classes of a level: as the dataset names them, else up to the largest that the shape has.
+
+    Raises:
+        PartsegError: the shape has a class outside the dataset's.
+    """
+    most = int(sample.semantics[level].max(initial=-1)) + 1
+    if level not in taxonomy:
+        return max(most, 1)
+    if most > len(taxonomy[level]):
+        known = len(taxonomy[level])
+        raise PartsegError(f"{sample.shape.name}: semantics: class {most - 1} of a level of {known} classes")
+    return len(taxonomy[level])
 
 
 def part_classes(prediction: Prediction, shape: str, classes: int) -> Int[np.ndarray, "k"]:

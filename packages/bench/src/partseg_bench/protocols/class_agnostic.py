@@ -1,7 +1,7 @@
 """Class-agnostic mIoU of part decompositions: `auto`, `oracle`, `tree-cut`, each with mesh topology and without.
 
 The definitions are in `partseg.metrics.functional.class_agnostic` and `tree_cut`. A shape scores the mean over its
-levels (or annotators); `miou@<level>` are the levels' own numbers. Numbers `...-one-to-one` match every predicted part
+levels (or annotators); `miou@<level>` are the named levels' own. Numbers `...-one-to-one` match every predicted part
 with one true part at most, the others let several true parts choose the same (the published, more generous way).
 """
 
@@ -38,15 +38,21 @@ class ClassAgnostic(MeanProtocol):
         truths = {level: labels for level, labels in sample.labels.items() if (labels >= 0).any()}
         if not truths:
             raise PartsegError(f"{sample.shape.name}: the truth has no parts at any level")
+        named = [level for level in truths if level in self.taxonomy]  # people who cut the shape are no levels
         if prediction is None:
-            levels = {f"{name}@{level}": 0.0 for name in _NAMES.values() for level in truths}
-            return {"missing": True, "scores": dict.fromkeys(_NAMES.values(), 0.0) | levels}
+            levels = [f"{name}@{level}" for name in _NAMES.values() for level in named] if len(named) > 1 else []
+            return {"missing": True, "scores": dict.fromkeys([*_NAMES.values(), *levels], 0.0)}
         same_elements(prediction, sample)
         ask = self.scorer(prediction)
         by_level = {m: {level: ask(labels, m) for level, labels in truths.items()} for m in get_args(Matching)}
         scores = {_NAMES[m]: float(np.mean(list(values.values()))) for m, values in by_level.items()}
-        if len(truths) > 1:
-            scores |= {f"{_NAMES[m]}@{level}": x for m, values in by_level.items() for level, x in values.items()}
+        if len(named) > 1:
+            scores |= {
+                f"{_NAMES[m]}@{level}": x
+                for m, values in by_level.items()
+                for level, x in values.items()
+                if level in named
+            }
         return {"scores": json_safe(scores), "parts": len(np.setdiff1d(prediction.labels, [-1]))}
 
 
