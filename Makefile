@@ -66,11 +66,11 @@ quality: setup ## class-agnostic mIoU on labelled real shapes, as a table
 	$(PY) benchmarks/quality
 
 # Stopped at any time, it goes on where it was; BENCH_ARGS="--workers 1" and the like are passed on.
-RUNS ?= bench_runs
+BENCH_RUNS ?= bench_runs
 BENCH_ARGS ?=
 bench: setup ## a leaderboard of the installed methods on the embedded shapes, with its report
-	@$(BIN)/partseg bench run --runs "$(RUNS)" $(BENCH_ARGS) || [ $$? -eq 1 ] # a cell that failed is a row of the report
-	@$(BIN)/partseg bench report --runs "$(RUNS)" --html
+	@$(BIN)/partseg bench run --runs "$(BENCH_RUNS)" $(BENCH_ARGS) || [ $$? -eq 1 ] # a cell that failed is a row of the report
+	@$(BIN)/partseg bench report --runs "$(BENCH_RUNS)" --html
 
 # One run on one core takes about 75 minutes; the folder is what `partseg segment --weights` reads and the package ships.
 WEIGHTS ?= runs/small

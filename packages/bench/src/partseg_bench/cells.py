@@ -131,9 +131,7 @@ class _Method:
         self.identity = {
             "method": entry.name,
             "distribution": f"{row.distribution} {row.version}" if row else "",
-            "code": code_digest(
-                *(target.partition(":")[0] for target in (self.spec.inference, self.spec.method) if target)
-            ),
+            "code": code_digest(*(target.partition(":")[0] for target in targets)),
         }
         self.config: dict[str, Any] | None = None
         self.trainer: dict[str, Any] = {}

@@ -22,6 +22,7 @@ from partseg_bench.results import FAILED, MEMORY, TIMEOUT
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TRACE_LINES = 30
 _LOG_BYTES = 64 << 10  # of the end of a worker's output, for the trace
+_START_SECONDS = 300.0  # that a worker may take until it begins its first task
 _MEMORY_SECONDS = 0.2  # between two looks at the memory of a worker
 
 
@@ -180,7 +181,9 @@ class _Process:
         """Which limit the current task exceeds, if any."""
         now = time.monotonic()
         task = self.job.tasks[self._at()]
-        if now - self._began > task["seconds"]:
+        if self._current is None and now - self._began > _START_SECONDS:
+            return {"status": TIMEOUT, "error": f"its process did not begin within {_START_SECONDS:g} s"}
+        if self._current is not None and now - self._began > task["seconds"]:
             error = f"{task['stage']} took longer than the limit of {task['seconds']:g} s"
             return {"status": TIMEOUT, "error": error}
         if self.memory_mb is not None and now - self._looked >= _MEMORY_SECONDS:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from partseg_bench.facts import one_line
+from partseg_bench.memory import out_of_memory
 from partseg_bench.results import FAILED, MEMORY
 
 _TRACE_LINES = 30
@@ -54,13 +55,15 @@ def main(argv: list[str]) -> int:
     reports = Reports(int(argv[1]) if len(argv) > 1 else None)
     if len(argv) > 1:
         _end_with_parent(job["parent"])
+    from partseg_bench.stages import STAGES  # takes seconds, which are no task's; the parent is watched already
+
     failed: set[str] = set()
     for i, task in enumerate(job["tasks"]):
         if task.get("needs") in failed:
             continue
         reports.send("begin", i)
         started = time.monotonic()
-        failure = _run(task, i, reports)
+        failure = _run(STAGES, task, i, reports)
         seconds = time.monotonic() - started
         if failure is None:
             reports.send("done", i, seconds=seconds)
@@ -70,12 +73,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _run(task: dict[str, Any], i: int, reports: Reports) -> dict[str, str] | None:
+def _run(stages: Any, task: dict[str, Any], i: int, reports: Reports) -> dict[str, str] | None:
     """What went wrong with a task: {"status", "error", "trace"}; None for nothing."""
     try:
-        from partseg_bench.stages import STAGES
-
-        STAGES[task["stage"]](task, lambda done, total: reports.progress(i, done, total))
+        stages[task["stage"]](task, lambda done, total: reports.progress(i, done, total))
     except Exception as error:
         trace = "".join(traceback.format_exception(error)).splitlines()[-_TRACE_LINES:]
         status = MEMORY if _out_of_memory(error) else FAILED
@@ -84,8 +85,6 @@ def _run(task: dict[str, Any], i: int, reports: Reports) -> dict[str, str] | Non
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    from partseg_bench.memory import out_of_memory
-
     causes: list[BaseException | None] = [error, error.__cause__]
     return any(out_of_memory(one) for one in causes if one is not None)
 
