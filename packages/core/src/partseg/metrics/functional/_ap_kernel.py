@@ -17,17 +17,28 @@ def match_free(
     thresholds: np.ndarray,
 ) -> np.ndarray:
     """(k, t) hits: each prediction in turn takes, of the true masks of its class still free, the best with IoU > t."""
-    hits = np.zeros((len(pred_class), len(thresholds)), np.bool_)
-    used = np.empty(len(true_class), np.bool_)
+    k, g = common.shape
+    lowest = thresholds.min()
+    place = np.zeros(k + 1, np.int64)  # pairs that matter at any threshold, few of all
+    mask, value = np.empty(k * g, np.int64), np.empty(k * g)
+    number = 0
+    for i in range(k):
+        for j in range(g):
+            if true_class[j] == pred_class[i] and common[i, j] > 0:
+                iou = common[i, j] / (pred_size[i] + true_size[j] - common[i, j])
+                if iou > lowest:
+                    mask[number], value[number] = j, iou
+                    number += 1
+        place[i + 1] = number
+    hits = np.zeros((k, len(thresholds)), np.bool_)
+    used = np.empty(g, np.bool_)
     for t in range(len(thresholds)):
         used[:] = False
         for i in order:
             best, best_iou = -1, thresholds[t]
-            for j in range(len(true_class)):
-                if not used[j] and true_class[j] == pred_class[i] and common[i, j] > 0:
-                    iou = common[i, j] / (pred_size[i] + true_size[j] - common[i, j])
-                    if iou > best_iou:
-                        best, best_iou = j, iou
+            for pair in range(place[i], place[i + 1]):
+                if value[pair] > best_iou and not used[mask[pair]]:
+                    best, best_iou = mask[pair], value[pair]
             if best >= 0:
                 used[best] = True
                 hits[i, t] = True

@@ -75,19 +75,39 @@ def meet_bits(pred: np.ndarray, true: np.ndarray, pred_class: np.ndarray, true_c
 
 
 @njit(cache=True, nogil=True)
+def pack(rows: np.ndarray) -> np.ndarray:
+    """(k, m) words of bits of (k, q) words of 8 points, a byte each; m = ceil(q / 8).
+
+    Word j of eighth b of a row goes to word j, shifted by b: whole registers at a time, which packing neighbours
+    would not allow. So point 8 * (b * m + j) + y is bit 8 * y + b of word j.
+    """
+    k, q = rows.shape
+    m = (q + 7) // 8
+    out = np.zeros((k, m), np.uint64)
+    for i in range(k):
+        into = out[i]
+        for b in range(8):
+            eighth, shift = rows[i, min(b * m, q) : min((b + 1) * m, q)], np.uint64(b)
+            for j in range(len(eighth)):
+                into[j] |= eighth[j] << shift
+    return out
+
+
+@njit(cache=True, nogil=True)
 def list_bits(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Point lists (starts, points) of rows of bits, lowest bit first."""
-    k, width = rows.shape
+    """Point lists (starts, points) of packed rows; points in no order."""
+    k, m = rows.shape
     starts = np.zeros(k + 1, np.int64)
     starts[1:] = np.cumsum(count_bits(rows))
     points = np.empty(starts[k], np.int64)
     place = 0
     for i in range(k):
-        for w in range(width):
-            word = rows[i, w]
+        for j in range(m):
+            word = rows[i, j]
             while word:
                 lowest = word & (~word + np.uint64(1))
-                points[place] = 64 * w + set_bits(lowest - np.uint64(1))
+                bit = set_bits(lowest - np.uint64(1))
+                points[place] = 8 * ((bit % 8) * m + j) + bit // 8
                 place += 1
                 word ^= lowest
     return starts, points

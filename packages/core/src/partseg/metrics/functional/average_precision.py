@@ -9,6 +9,7 @@ on the order nor on the place in which shapes were scored.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -191,7 +192,13 @@ def checked_thresholds(thresholds: Sequence[float]) -> Float[np.ndarray, "t"]:
     Raises:
         ValueError: not between 0 and 1.
     """
+    return _checked_thresholds(tuple(map(float, thresholds)))
+
+
+@lru_cache(maxsize=64)
+def _checked_thresholds(thresholds: tuple[float, ...]) -> Float[np.ndarray, "t"]:
     values = np.asarray(thresholds, np.float64)
+    values.flags.writeable = False
     if values.ndim != 1 or not len(values) or not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"IoU thresholds must lie between 0 and 1, not {list(thresholds)}")
     return values
@@ -208,7 +215,7 @@ def checked_classes(
     values = np.asarray(values)
     if values.shape != (length,) or (length and values.dtype.kind not in "iu"):
         raise ValueError(f"{what}: expected {length} integers, not {values.dtype} {values.shape}")
-    if length and (values.min() < lowest or values.max() >= n_classes):
+    if np.count_nonzero((values < lowest) | (values >= n_classes)):
         raise ValueError(f"{what}: expected {lowest}..{n_classes - 1}, but there are {values.min()}..{values.max()}")
     return values.astype(np.int64)
 
@@ -223,7 +230,8 @@ def checked_numbers(values: Float[np.ndarray, "k"], length: int, what: str) -> F
     if values.shape != (length,) or (length and values.dtype.kind not in "fiu"):
         raise ValueError(f"{what}: expected {length} numbers, not {values.dtype} {values.shape}")
     values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        bad = np.flatnonzero(~np.isfinite(values))
+    finite = np.isfinite(values)
+    if np.count_nonzero(finite) < length:
+        bad = np.flatnonzero(~finite)
         raise ValueError(f"{what}: {len(bad)} not finite, the first is number {bad[0]}")
     return values

@@ -18,7 +18,6 @@ from jaxtyping import Bool, Integer, UInt8, UInt64
 from partseg.metrics.functional import _mask_kernel as kernel
 
 _NO_CLASS = np.zeros(0, np.int64)
-_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), axis=1)[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class MaskTable:
 
     Attributes:
         n: points of the shape.
-        bits: (k, ceil(n / 64)) words, point p being bit p % 64 of word p // 64; or None.
+        bits: (k, ceil(n / 64)) words, bits in the order of `_mask_kernel.pack`; or None.
         lists: (starts (k+1,), points (m,)): mask i holds points[starts[i]:starts[i+1]], each once; or None.
     """
 
@@ -44,7 +43,7 @@ class MaskTable:
         rows = np.asarray(rows)
         if rows.ndim != 2 or rows.dtype != bool:
             raise ValueError(f"expected (masks, points) booleans, not {rows.dtype} {rows.shape}")
-        return cls._of_bytes(np.packbits(rows, axis=1, bitorder="little"), rows.shape[1])
+        return cls(rows.shape[1], bits=_pack(rows))
 
     @classmethod
     def from_packed(cls, packed: UInt8[np.ndarray, "k bytes"], n: int, bitorder: str = "big") -> MaskTable:
@@ -52,16 +51,13 @@ class MaskTable:
         packed = np.asarray(packed)
         if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] != -(-n // 8):
             raise ValueError(f"expected (masks, {-(-n // 8)}) uint8 for {n} points, not {packed.dtype} {packed.shape}")
-        packed = packed if bitorder == "little" else _REVERSED[packed]
-        if n % 8 and (packed[:, -1] >> (n % 8)).any():
-            raise ValueError(f"bits are set beyond the {n} points")
-        return cls._of_bytes(packed, n)
-
-    @classmethod
-    def _of_bytes(cls, packed: UInt8[np.ndarray, "k bytes"], n: int) -> MaskTable:
-        words = np.zeros((len(packed), 8 * -(-n // 64)), np.uint8)
-        words[:, : packed.shape[1]] = packed
-        return cls(n, bits=words.view(np.uint64))
+        bits = np.empty((len(packed), -(-n // 64)), np.uint64)
+        for i, row in enumerate(packed):  # one row is unpacked at a time
+            flags = np.unpackbits(row, bitorder=bitorder).astype(bool)
+            if flags[n:].any():
+                raise ValueError(f"mask {i}: bits are set beyond the {n} points")
+            bits[i] = _pack(flags[None, :n])[0]
+        return cls(n, bits=bits)
 
     @classmethod
     def from_csr(cls, starts: Integer[np.ndarray, "k1"], points: Integer[np.ndarray, "m"], n: int) -> MaskTable:
@@ -136,7 +132,7 @@ class MaskTable:
         """The same masks less the points where `keep` is False (points keep their numbers)."""
         keep = _flags(keep, self.n)
         if self.bits is not None:
-            return MaskTable(self.n, bits=self.bits & MaskTable.from_rows(keep[None]).bits)
+            return MaskTable(self.n, bits=self.bits & _pack(keep[None]))
         starts, points = self.lists
         kept = keep[points]
         before = np.concatenate([[0], np.cumsum(kept)])
@@ -145,10 +141,11 @@ class MaskTable:
     def covered(self) -> Bool[np.ndarray, "n"]:
         """Which points are in any mask."""
         if self.bits is not None:
-            every = np.bitwise_or.reduce(self.bits, axis=0)
-            return np.unpackbits(every.view(np.uint8), count=self.n, bitorder="little").astype(bool)
+            points = kernel.list_bits(np.bitwise_or.reduce(self.bits, axis=0)[None])[1]
+        else:
+            points = self.lists[1]
         out = np.zeros(self.n, bool)
-        out[self.lists[1]] = True
+        out[points] = True
         return out
 
 
@@ -204,6 +201,17 @@ def overlaps(
     owner_starts, order = kernel.group(points, true.n)
     owners = np.repeat(np.arange(len(true)), np.diff(starts))[order]
     return kernel.meet_lists(*pred.as_lists, owner_starts, owners, len(true))
+
+
+def _pack(rows: Bool[np.ndarray, "k n"]) -> UInt64[np.ndarray, "k words"]:
+    k, n = rows.shape
+    if n % 8 == 0 and rows.flags.c_contiguous:
+        words = rows.view(np.uint64)
+        if words.flags.aligned:
+            return kernel.pack(words)
+    padded = np.zeros((k, -(-n // 8) * 8), bool)
+    padded[:, :n] = rows
+    return kernel.pack(padded.view(np.uint64))
 
 
 def _flags(keep: Bool[np.ndarray, "n"], n: int) -> Bool[np.ndarray, "n"]:

@@ -107,9 +107,10 @@ def _valid_masks(masks: Masks, valid: Bool[np.ndarray, "k"] | None, n: int | Non
     try:
         if valid is None:
             return mask_table(masks, n, k)
-        if isinstance(masks, np.ndarray) and masks.ndim == 2:  # packs no more than is valid
+        if isinstance(masks, np.ndarray) and masks.ndim == 2:  # packs no more than is valid, and copies none in front
             valid = _valid_flags(valid, len(masks))
-            return mask_table(masks if valid.all() else masks[valid], n)
+            number = np.count_nonzero(valid)
+            return mask_table(masks[:number] if np.count_nonzero(valid[:number]) == number else masks[valid], n)
         table = mask_table(masks, n, k)
         return table.take(_valid_flags(valid, len(table)))
     except ValueError as error:
