@@ -33,11 +33,12 @@ class ConnectedComponents:
             raise PartsegError(f"connected-components has no level {level!r}; it has none")
         labels = connected_components(element_edges(shape), shape.n_elements).astype(np.int64)
         if parts is not None:
-            labels = _keep_largest(labels, shape, max(1, parts))
+            labels = keep_largest(labels, shape, max(1, parts))
         return Segmentation(shape, renumber(labels))
 
 
-def _keep_largest(labels: Int[np.ndarray, "n"], shape: Shape, parts: int) -> Int[np.ndarray, "n"]:
+def keep_largest(labels: Int[np.ndarray, "n"], shape: Shape, parts: int) -> Int[np.ndarray, "n"]:
+    """Labels 0…k-1 with all but the `parts` largest given to the kept one whose centroid is nearest."""
     size = np.bincount(labels)
     if len(size) <= parts:
         return labels

@@ -1,8 +1,8 @@
-"""Specs of the classical methods: plain data, nothing heavy."""
+"""Specs of the baselines: plain data, nothing heavy."""
 
 from __future__ import annotations
 
-from partseg.spec import MethodSpec, Paper
+from partseg.spec import MethodSpec, Paper, PublishedResult
 
 CONNECTED_COMPONENTS = MethodSpec(
     name="connected-components",
@@ -58,3 +58,91 @@ WARD_SHAPE_DIAMETER = MethodSpec(
     needs=("mesh",),
     trainable=False,
 )
+
+KMEANS_POSITION_NORMAL = MethodSpec(
+    name="kmeans-position-normal",
+    summary="k-means clusters of face positions and normals",
+    method="partseg_baselines.clusters:KMeansPositionNormal",
+    license="MIT",
+    capabilities=("segmenter", "embedder"),
+    needs=("normals",),
+    trainable=False,
+)
+
+EUCLIDEAN_CLUSTERS = MethodSpec(
+    name="euclidean-clusters",
+    summary="points closer than a tolerance belong together: gaps in space part a shape",
+    method="partseg_baselines.clusters:EuclideanClusters",
+    license="MIT",
+    paper=Paper(
+        title="Semantic 3D Object Maps for Everyday Manipulation in Human Living Environments",
+        authors=("Radu Bogdan Rusu",),
+        venue="KI - Künstliche Intelligenz 24",
+        year=2010,
+        url="https://doi.org/10.1007/s13218-010-0059-6",
+    ),
+    capabilities=("segmenter",),
+    trainable=False,
+)
+
+# Both learned baselines as the authors of the interactive method "iSeg3D" (arXiv 2112.12988, Sec. 4) report them: the
+# mean over eight categories of the mean IoU per part, on PartNet's test split.
+_EIGHT_CATEGORIES = "part mIoU, mean of 8 categories"
+_REPORTED_BY = "arXiv 2112.12988, comparison on PartNet"
+
+PARTNET_SEGMENTATION = MethodSpec(
+    name="partnet-segmentation",
+    summary="PartNet's detection by segmentation: part masks for a fixed number of slots, matched to the true parts",
+    method="partseg_baselines.partnet_segmentation.module:PartNetSegmentationModule",
+    license="MIT",
+    paper=Paper(
+        title="PartNet: A Large-Scale Benchmark for Fine-Grained and Hierarchical Part-Level 3D Object Understanding",
+        authors=(
+            "Kaichun Mo", "Shilin Zhu", "Angel X. Chang", "Li Yi", "Subarna Tripathi", "Leonidas J. Guibas", "Hao Su",
+        ),
+        venue="CVPR",
+        year=2019,
+        url="https://arxiv.org/abs/1812.02713",
+    ),
+    capabilities=("segmenter",),
+    needs=("instances",),
+    configs={
+        name: f"partseg_baselines:partnet_segmentation/configs/{name}.yaml" for name in ("paper", "small", "tiny")
+    },
+    default_config="small",
+    training={"paper": {"max_epochs": 251}, "small": {"max_steps": 4000}, "tiny": {"max_steps": 200}},
+    published=(
+        PublishedResult(dataset="partnet", metric=_EIGHT_CATEGORIES, value=81.1, where=_REPORTED_BY),
+    ),
+    status={"partnet": "not attempted"},
+)  # fmt: skip
+
+SGPN = MethodSpec(
+    name="sgpn",
+    summary="SGPN: a learned similarity of points, grouped around confident ones, as the PartNet benchmark trains it",
+    method="partseg_baselines.sgpn.module:SgpnModule",
+    license="MIT",
+    paper=Paper(
+        title="SGPN: Similarity Group Proposal Network for 3D Point Cloud Instance Segmentation",
+        authors=("Weiyue Wang", "Ronald Yu", "Qiangui Huang", "Ulrich Neumann"),
+        venue="CVPR",
+        year=2018,
+        url="https://arxiv.org/abs/1711.08588",
+    ),
+    capabilities=("segmenter",),
+    needs=("instances",),
+    configs={
+        name: f"partseg_baselines:sgpn/configs/{name}.yaml" for name in ("paper", "paper-semantics", "small", "tiny")
+    },
+    default_config="small",
+    training={
+        "paper": {"max_epochs": 151},
+        "paper-semantics": {"max_epochs": 151},
+        "small": {"max_steps": 4000},
+        "tiny": {"max_steps": 200},
+    },
+    published=(
+        PublishedResult(dataset="partnet", metric=_EIGHT_CATEGORIES, value=76.4, where=_REPORTED_BY),
+    ),
+    status={"partnet": "not attempted"},
+)  # fmt: skip

@@ -41,6 +41,10 @@ PUBLISHED = {
     "ward-position": "partseg-baselines",
     "ward-position-normal": "partseg-baselines",
     "ward-shape-diameter": "partseg-baselines",
+    "kmeans-position-normal": "partseg-baselines",
+    "euclidean-clusters": "partseg-baselines",
+    "partnet-segmentation": "partseg-baselines",
+    "sgpn": "partseg-baselines",
 }
 
 # Core's own entries need no entry point, so that they are there in a source tree as well as in an installed package.

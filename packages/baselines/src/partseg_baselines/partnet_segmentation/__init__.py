@@ -1,0 +1,1 @@
+"""Detection by segmentation, the instance method of the PartNet benchmark (Mo et al., CVPR 2019)."""
