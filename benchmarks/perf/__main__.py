@@ -1,4 +1,4 @@
-"""Speed and memory of the kernels against their peers, as one Markdown table: `python benchmarks/perf`.
+"""Speed and memory against the obvious peers, as one Markdown table: `python benchmarks/perf [group ...]`.
 
 Everything in the table is measured by this run. Exit status 1 when a target is missed.
 """
@@ -9,39 +9,59 @@ import argparse
 import os
 import platform
 import sys
+from collections.abc import Callable
 
+import ap
+import class_agnostic
+import clicks
 import data
+import datasets
+import hierarchy
+import mesh_metrics
 import numba
 import numpy
+import partnet_index
 import pool
 import segment
 import sklearn
 import torch
 import ward
-from table import markdown
+from table import Row, markdown
+
+# group -> what it measures; in the order of the table
+GROUPS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "ward": lambda o: [row for n in o.faces for row in ward.compare(n, o.repeats)],
+    "million": lambda o: [ward.million()],
+    "pool": lambda o: pool.compare(max(o.faces), o.repeats, max(o.faces) if o.full_peer else o.peer_faces),
+    "procedural": lambda o: data.loader(o.shapes, o.repeats),
+    "segment": lambda o: segment.command(
+        sorted(segment.TARGETS)[: 2 if "million" in o.groups else 1], o.repeats, o.weights
+    ),
+    "datasets": lambda o: [*datasets.cached(o.shapes, 4), *partnet_index.index(repeats=o.repeats)],
+    "hierarchy": lambda o: hierarchy.measure(shapes=200, seed=0, repeats=15),
+    "ap": lambda o: [*ap.category(), *ap.compare()],
+    "scores": lambda o: [*class_agnostic.rows(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
+    "clicks": lambda o: clicks.compare(o.repeats),
+}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python benchmarks/perf", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/perf", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"all by default: {', '.join(GROUPS)}")
     parser.add_argument("--faces", type=int, nargs="+", default=[20_000, 80_000], help="sizes of the Ward comparison")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side; medians are shown")
-    parser.add_argument("--no-million", action="store_true", help="skip the million-face runs (3 GB)")
     parser.add_argument("--peer-faces", type=int, default=2000, help="faces the sampling peer is timed on, then scaled")
     parser.add_argument("--full-peer", action="store_true", help="time the sampling peer on all faces (minutes)")
-    parser.add_argument("--shapes", type=int, default=1000, help="procedural shapes read in each run of the loader")
+    parser.add_argument("--shapes", type=int, default=1000, help="shapes read in each run of a loader")
     parser.add_argument("--weights", help="weights of the whole command (default: those that ship)")
     options = parser.parse_args()
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    options.groups = options.groups or list(GROUPS)
 
-    rows = []
-    for n_faces in options.faces:
-        rows += ward.compare(n_faces, options.repeats)
-    if not options.no_million:
-        rows.append(ward.million())
-    n_faces = max(options.faces)
-    rows += pool.compare(n_faces, options.repeats, n_faces if options.full_peer else options.peer_faces)
-    rows += data.loader(options.shapes, options.repeats)
-    rows += segment.command(sorted(segment.TARGETS)[: 1 if options.no_million else 2], options.repeats, options.weights)
-
+    rows = [row for name in GROUPS if name in options.groups for row in GROUPS[name](options)]
     versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (numpy, numba, torch, sklearn))
     load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(markdown(rows))
