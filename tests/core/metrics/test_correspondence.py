@@ -29,6 +29,9 @@ def test_nearest_features_equal_all_distances_in_any_chunks(monkeypatch: pytest.
     monkeypatch.setattr(correspondence, "_CHUNK", 60)
     assert nearest_features(a, b).tolist() == expected.tolist()
     assert nearest_features(np.zeros((1, 2)), np.zeros((3, 2))).tolist() == [0]
+    far = rng.normal(size=(25, 30)) + 1e8  # squares that float64 cannot tell apart
+    order = rng.permutation(25)
+    assert nearest_features(far[order], far).tolist() == order.tolist()
 
 
 def test_errors_are_distances_to_the_true_element_in_longest_sides() -> None:

@@ -41,8 +41,9 @@ class NodeMatch(NamedTuple):
 def node_match(pred: PartHierarchy, true: PartHierarchy, threshold: float = 0.5) -> NodeMatch:
     """Node-match F-score: nodes are matched one to one where their IoU is at least `threshold`.
 
-    The matching has as many pairs as possible, and of those matchings the largest total IoU; so the score never rises
-    with the threshold. A chain of nodes with the same elements is matched only as often as the other tree repeats it.
+    Of all such matchings the one with the largest total IoU counts, of equal totals the one with fewer, better pairs:
+    a node that both trees have is not split up between two halves of it. A chain of nodes with the same elements is
+    matched only as often as the other tree repeats it.
 
     Args:
         pred, true: over the same elements. Unlabelled elements of one count in the sizes of the other's nodes.
@@ -59,8 +60,7 @@ def node_match(pred: PartHierarchy, true: PartHierarchy, threshold: float = 0.5)
         raise ValueError(f"threshold must be an IoU in (0, 1], not {threshold}")
     iou = _ious(pred, true)[1:, 1:]
     p, t = iou.shape
-    # An IoU adds to the 1 of its pair so little that no sum of them outweighs a pair.
-    weight = np.where(iou >= threshold, 1 + iou / (min(p, t) + 1), 0.0)
+    weight = np.where(iou >= threshold, iou - 1e-9, 0.0)
     rows, cols = linear_sum_assignment(weight, maximize=True)
     kept = weight[rows, cols] > 0
     rows, cols = rows[kept], cols[kept]
