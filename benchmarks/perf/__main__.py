@@ -40,7 +40,7 @@ GROUPS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "datasets": lambda o: [*datasets.cached(o.shapes, 4), *partnet_index.index(repeats=o.repeats)],
     "hierarchy": lambda o: hierarchy.measure(shapes=200, seed=0, repeats=15),
     "ap": lambda o: [*ap.category(), *ap.compare()],
-    "scores": lambda o: [*class_agnostic.rows(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
+    "scores": lambda o: [*class_agnostic.compare(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
     "clicks": lambda o: clicks.compare(o.repeats),
 }
 

@@ -13,6 +13,8 @@ _MODULES = {
     "matching": ("mask_ious", "match_parts"),
     "tree_cut": ("best_node_ious", "miou_by_height", "tree_cut_miou"),
     "summary": ("bootstrap_interval", "summarise"),
+    "average_precision": ("headline", "merge_records"),
+    "mask_table": ("MaskTable", "overlaps"),
     "partnet_ap": ("partnet_instance_ap", "partnet_records"),
     "fusion_ap": ("fusion_instance_ap", "fusion_records", "fusion_semantic_miou"),
     "recursive_ap": ("recursive_partnet_ap", "recursive_records"),
