@@ -39,7 +39,8 @@ def fake_result(
         "schema": 1, "key": key, "status": "ok", "error": "", "trace": "",
         "cell": {
             "method": method, "label": method, "config": config, "weights": "", "dataset": dataset, "split": "test",
-            "level": None, "limit": shapes, "options": {}, "protocol": protocol, "protocol_version": version, "seed": seed,
+            "level": None, "limit": shapes, "options": {}, "protocol": protocol,
+            "protocol_version": version, "seed": seed,
         },
         "metrics": metrics,
         "per_shape": {

@@ -23,9 +23,12 @@ def scale(scores: Sequence[Score]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def bar(score: Score, best: Score, ends: tuple[float, float], width: int = 96) -> str:
+def bar(score: Score, best: Score, ends: tuple[float, float], width: int = 84) -> str:
     """The interval as a thin bar with a dot at the value; a faint line marks the best value."""
-    at = lambda x: round(3 + (width - 6) * (x - ends[0]) / (ends[1] - ends[0]), 1)  # noqa: E731
+
+    def at(x: float) -> float:
+        return round(3 + (width - 6) * (x - ends[0]) / (ends[1] - ends[0]), 1)
+
     out = [f'<svg class="bar" width="{width}" height="12" viewBox="0 0 {width} 12" aria-hidden="true">']
     out.append(f'<path class="axis" d="M0 6H{width}"/><path class="mark" d="M{at(best.value)} 0V12"/>')
     if score.low is not None and score.high is not None:
@@ -40,8 +43,13 @@ def chart(curve: Curve) -> str:
     share = min(ys) >= 0 and max(ys) <= 1
     x0, x1 = min(xs), max(xs)
     y0, y1 = (0.0, _ceiling(max(ys))) if min(ys) >= 0 else (min(ys), max(ys))
-    across = lambda x: _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - x0) / ((x1 - x0) or 1)  # noqa: E731
-    down = lambda y: _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (y - y0) / ((y1 - y0) or 1)  # noqa: E731
+
+    def across(x: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - x0) / ((x1 - x0) or 1)
+
+    def down(y: float) -> float:
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (y - y0) / ((y1 - y0) or 1)
+
     said = "; ".join(f"{label}: {_said(line[0], share)} to {_said(line[-1], share)}" for label, _, line in lines)
     title = escape(curve.title)
     out = [
@@ -51,10 +59,8 @@ def chart(curve: Curve) -> str:
     for y in _ticks(y0, y1, 5):
         out.append(f'<path class="grid" d="M{_LEFT} {down(y):.1f}H{_WIDTH - _RIGHT}"/>')
         out.append(f'<text class="tick end" x="{_LEFT - 8}" y="{down(y) + 4:.1f}">{_said(y, share)}</text>')
-    for x in _ticks(x0, x1, 8):
-        out.append(
-            f'<text class="tick mid" x="{across(x):.1f}" y="{_HEIGHT - _BOTTOM + 18}">{significant(x, 3)}</text>'
-        )
+    for x in _ticks(x0, x1, 8, whole=all(x == round(x) for x in xs)):
+        out.append(f'<text class="tick mid" x="{across(x):.1f}" y="{_HEIGHT - _BOTTOM + 18}">{x:.4g}</text>')
     name = escape(curve.x_name)
     out.append(f'<text class="tick mid" x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 4}">{name}</text>')
     for i, (label, line_x, line_y) in reversed(list(enumerate(lines))):  # the best one on top
@@ -84,12 +90,12 @@ def _ceiling(y: float) -> float:
     return next(step * k / 10 for k in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100) if step * k / 10 >= y * (1 - 1e-9))
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def _ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
     span = high - low
     if span <= 0:
         return [low]
-    raw = span / most
+    raw = max(span / most, 1.0 if whole else 0.0)
     size = 10 ** math.floor(math.log10(raw))
-    step = next(size * k for k in (1, 2, 2.5, 5, 10) if size * k >= raw * (1 - 1e-9))
+    step = next(size * k for k in ((1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)) if size * k >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     return [k * step for k in range(first, first + most + 2) if k * step <= high + 1e-9 * span]

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from partseg_bench.report.model import Row, Score, Table, lower_is_better, number, text
 
 NONE = "–"
-_COLUMNS = 6
+_COLUMNS = 5
+_ABSOLUTE = {"noc", "chamfer", "distance", "discrepancy", "edit", "rmse", "seconds", "clicks"}  # words of names
 
 
 def columns(table: Table) -> tuple[str, ...]:
-    """The metrics of the main table: the first six without those of single levels, such as `miou@fine`."""
-    return tuple(metric for metric in table.metrics if "@" not in metric)[:_COLUMNS] or table.metrics[:1]
+    """The metrics of the main table: the first five without those of single levels, such as `miou@fine`."""
+    return tuple(metric for metric in table.metrics if not table.level_of(metric))[:_COLUMNS] or table.metrics[:1]
 
 
 def is_share(table: Table, metric: str) -> bool:
     """Whether a metric is shown in per cent: all its values lie in 0..1, and it is no distance or count."""
     found = [row.scores[metric] for row in table.rows if metric in row.scores]
     ends = [x for one in found for x in (one.value, one.low, one.high) if x is not None]
-    counts = {"noc", "chamfer", "cd", "distance", "rmse", "seconds", "clicks"}
-    words = set(metric.lower().partition("@")[0].replace("_", "-").split("-"))
-    return bool(ends) and not words & counts and all(0 <= x <= 1 for x in ends)
+    return bool(ends) and not _is_absolute(metric) and all(0 <= x <= 1 for x in ends)
+
+
+def shape_score(value: float, metric: str) -> str:
+    """What one shape scored."""
+    share = 0 <= value <= 1 and not _is_absolute(metric)
+    return plain(value, share) + (" %" if share else "")
 
 
 def plain(value: float | None, share: bool) -> str:
@@ -101,16 +107,24 @@ def arrow(metric: str) -> str:
     return "↓" if lower_is_better(metric) else "↑"
 
 
-def published(row: Row, metric: str) -> tuple[str, str]:
-    """The paper's own number and what it is: ("79.18 %", "mIoU, Table 2"); the one named like the metric, if any."""
+class Published(NamedTuple):
+    """A paper's own number: the value, as printed ("79.18 %"), and what it is ("mIoU, Table 2")."""
+
+    value: float
+    printed: str
+    what: str
+
+
+def published(row: Row, metric: str) -> Published | None:
+    """The paper's own number: the one named like the metric, else the first; None where there is none."""
     found = [one for one in row.published if number(one.get("value")) is not None]
     if not found:
-        return NONE, ""
+        return None
     chosen = next((one for one in found if _letters(text(one.get("metric"))) == _letters(metric)), found[0])
-    unit = text(chosen.get("unit", "%"), 12)
-    value = f"{chosen['value']:g}" + (f" {unit}" if unit else "")
-    rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return value, ", ".join(filter(None, [text(chosen.get("metric"), 60), text(chosen.get("where"), 80)])) + rest
+    value, unit = float(chosen["value"]), text(chosen.get("unit", "%"), 12)
+    rest = f"{len(found) - 1} more" if len(found) > 1 else ""
+    what = ", ".join(filter(None, [text(chosen.get("metric"), 60), text(chosen.get("where"), 80), rest]))
+    return Published(value, f"{value:g}" + (f" {unit}" if unit else ""), what)
 
 
 def config(row: Row) -> str:
@@ -125,3 +139,7 @@ def commit(row: Row) -> str:
 
 def _letters(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _is_absolute(metric: str) -> bool:
+    return bool({*metric.lower().partition("@")[0].replace("_", "-").split("-")} & _ABSOLUTE)

@@ -6,7 +6,7 @@ import hashlib
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from partseg.errors import PartsegError
@@ -15,7 +15,20 @@ from partseg_bench.report.compare import indistinguishable
 Result = Mapping[str, Any]
 OK = "ok"
 # of which less is better, by words of their names; a list, since specs of protocols do not say
-_LESS = {"noc", "error", "distance", "chamfer", "hamming", "discrepancy", "rmse", "gce", "lce", "cd", "ri", "seconds"}
+_LESS = {
+    "noc",
+    "failed",
+    "error",
+    "distance",
+    "chamfer",
+    "hamming",
+    "discrepancy",
+    "edit",
+    "rmse",
+    "gce",
+    "lce",
+    "seconds",
+}
 _AGREE = 1e-6  # between a number and the mean of its shapes' scores, for the paired test to be about that number
 
 
@@ -42,9 +55,12 @@ class Row:
     Attributes:
         label: what the board calls it. status: "ok", "failed", "timeout" or "memory".
         seeds: seeds of this row. of: how many seeds were asked for. error: one line; empty when ok.
-        scores: by metric. shapes: id -> score of the ranking metric, mean over seeds; empty where shapes have none.
+        scores: by metric.
+        shapes: id -> what each shape scored, mean over seeds; empty where shapes have no scores. by: the name of that
+            score, the ranking metric where shapes have it. mean: the ranking number is the mean of `shapes`.
         tied: cannot be told from the best row; None where that cannot be tested.
-        train, latency: seconds; no training is None. throughput: shapes a second. memory: MB. All are means over seeds, or None.
+        train, latency: seconds; no training is None. throughput: shapes a second. memory: MB. Like `parameters` they
+            are means over seeds, or None.
         coverage: (scored, expected) shapes, of the worst seed; None if unknown.
         stale: results of the same seeds that are older than those shown.
     """
@@ -59,6 +75,8 @@ class Row:
     error: str = ""
     scores: Mapping[str, Score] = field(default_factory=dict)
     shapes: Mapping[str, float] = field(default_factory=dict)
+    by: str = ""
+    mean: bool = False
     best: bool = False
     tied: bool | None = None
     published: tuple[Mapping[str, Any], ...] = ()
@@ -103,6 +121,11 @@ class Table:
     def rank(self) -> str:
         """The metric that ranks; "" where there are no numbers."""
         return self.metrics[0] if self.metrics else ""
+
+    def level_of(self, metric: str) -> str:
+        """What a number like `miou@fine` is of: "fine"; "" for numbers of the whole set."""
+        whole, _, part = metric.partition("@")
+        return part if whole in self.metrics else ""
 
     @property
     def data(self) -> str:
@@ -162,13 +185,20 @@ def text(value: Any, most: int = 300) -> str:
     """One line of printable text, shortened; "" for None."""
     if value is None:
         return ""
-    words = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    words = str(value)
+    if not words.isprintable():
+        words = "".join(c if c.isprintable() else " " for c in words)
+    words = " ".join(words.split())
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def shape_score(record: Any, metric: str) -> float | None:
@@ -206,7 +236,8 @@ def _table(name: tuple[str, ...], truth: str, several: bool, results: list[Resul
         cell = result["cell"]
         who = tuple(text(cell.get(key)) for key in ("method", "label", "config", "weights"))
         groups.setdefault(who, []).append(result)
-        categories |= {text(key): text(one) for key, one in mapping(result.get("categories")).items()}
+        if not categories:  # the same for all: they are part of the truth
+            categories = {text(key): text(one) for key, one in mapping(result.get("categories")).items()}
         if result["status"] == OK:
             found |= dict.fromkeys(text(key) for key in mapping(result.get("metrics")))
     ranking = next(iter(found), "")
@@ -225,7 +256,7 @@ def _table(name: tuple[str, ...], truth: str, several: bool, results: list[Resul
     rows = [row for row in rows if ranking in row.scores] + [row for row in rows if ranking not in row.scores]
     rows.sort(key=lambda row: (_place(row, ranking, less), row.label.lower(), row.config, row.weights))
     anchor = "t" + hashlib.sha256("\0".join([*name, truth]).encode()).hexdigest()[:8]
-    ranked = tuple(_compared(rows, ranking))
+    ranked = tuple(_compared(rows))
     failed.sort(key=lambda row: (row.label.lower(), row.config, row.status))
     summary = text(spec.summary) if spec else ""
     return Table(
@@ -252,14 +283,16 @@ def _row(who: tuple[str, ...], results: list[Result], of: int, stale: int, ranki
     seconds = [mapping(one.get("seconds")) for one in results]
     names = dict.fromkeys(text(key) for one in results for key in mapping(one.get("metrics"))) if status == OK else {}
     scores = {name: score for name in names if (score := _score(results, name)) is not None}
+    by = _shape_metric(results, ranking) if status == OK else ""
+    shapes = _shape_scores(results, by) if by else {}
     covered = [_coverage(one) for one in results]
-    missing = {text(one): None for result in results for one in mapping(result.get("coverage")).get("missing") or ()}
+    missing = {text(one): None for result in results for one in _list(mapping(result.get("coverage")).get("missing"))}
     return Row(
         method, label or method, config, weights, status, tuple(_seed(one) for one in results), of,
         error="" if status == OK else "; ".join(errors),
         scores=scores,
-        shapes=_shape_scores(results, ranking) if status == OK else {},
-        published=tuple(mapping(one) for one in results[-1].get("published") or () if mapping(one)),
+        shapes=shapes, by=by, mean=by == ranking and ranking in scores and _is_mean(scores[ranking].value, shapes),
+        published=tuple(mapping(one) for one in _list(results[-1].get("published")) if mapping(one)),
         parameters=_mean(one.get("parameters") for one in results),
         train=_mean(one.get("train") for one in seconds) or None,
         latency=_mean(one.get("latency_s") for one in results),
@@ -301,6 +334,15 @@ def _coverage(result: Result) -> tuple[int, int] | None:
     return None if scored is None or not expected else (int(scored), int(expected))
 
 
+def _shape_metric(results: list[Result], ranking: str) -> str:
+    """The score that shapes are told apart by: the ranking metric, else the first that they have."""
+    for result in results:
+        for record in mapping(result.get("per_shape")).values():
+            if names := list(mapping(mapping(record).get("scores"))):
+                return ranking if ranking in names else text(names[0])
+    return ""
+
+
 def _shape_scores(results: list[Result], metric: str) -> dict[str, float]:
     """Mean over seeds of each shape's score; nothing where some seed lacks some shape."""
     by_seed = []
@@ -318,21 +360,16 @@ def _place(row: Row, metric: str, less: bool) -> float:
     return math.inf if score is None else score.value if less else -score.value
 
 
-def _compared(rows: list[Row], metric: str) -> Iterable[Row]:
-    from dataclasses import replace
-
-    for i, row in enumerate(rows):
-        if i == 0 and metric in row.scores:
-            yield replace(row, best=True)
-        elif metric not in row.scores or not (_testable(row, metric) and _testable(rows[0], metric)):
-            yield row
-        else:
-            yield replace(row, tied=indistinguishable(rows[0].shapes, row.shapes))
+def _compared(rows: list[Row]) -> list[Row]:
+    """The rows, the best and those that cannot be told from it marked."""
+    if not rows or not rows[0].scores:
+        return rows
+    best, *others = rows
+    told = indistinguishable(best.shapes, [row.shapes if row.mean else {} for row in others]) if best.mean else ()
+    marks = told or [None] * len(others)
+    return [replace(best, best=True), *(replace(row, tied=tied) for row, tied in zip(others, marks))]
 
 
-def _testable(row: Row, metric: str) -> bool:
-    """Whether the number is the plain mean of the shapes' scores, so that differences by shape are about it."""
-    value = row.scores[metric].value
-    return bool(row.shapes) and abs(math.fsum(row.shapes.values()) / len(row.shapes) - value) <= _AGREE * max(
-        1, abs(value)
-    )
+def _is_mean(value: float, shapes: Mapping[str, float]) -> bool:
+    """Whether a number is the plain mean of the shapes' scores, so that differences by shape are about it."""
+    return bool(shapes) and abs(statistics.fmean(shapes.values()) - value) <= _AGREE * max(1, abs(value))

@@ -61,8 +61,8 @@ class Strip:
 def strips(tables: Sequence[Table], runs: Path, max_bytes: int = MAX_BYTES) -> dict[str, list[Strip]]:
     """Pictures of each table, by its anchor, as long as they fit into `max_bytes`.
 
-    A table whose shapes cannot be had here, or are other ones by now, has no pictures; nor has a method whose predictions
-    are gone or do not fit.
+    A table whose shapes cannot be had here, or are other ones by now, has no pictures; nor has a method whose
+    predictions are gone, do not fit, or name no parts.
     """
     out: dict[str, list[Strip]] = {}
     shapes: dict[str, Any] = {}
@@ -77,12 +77,12 @@ def strips(tables: Sequence[Table], runs: Path, max_bytes: int = MAX_BYTES) -> d
 
 
 def chosen(table: Table) -> list[tuple[str, str]]:
-    """(title, id) of the shapes to show: by the mean of the ranking metric over the methods."""
+    """(title, id) of the shapes to show: by what the methods score on them, on average."""
     rows = [row for row in table.rows if row.shapes][:MOST_METHODS]
     if not rows:
         return []
     ids = [shape for shape in rows[0].shapes if all(shape in row.shapes for row in rows)]
-    less = lower_is_better(table.rank)
+    less = lower_is_better(rows[0].by)
     mean = {shape: statistics.fmean(row.shapes[shape] for row in rows) for shape in ids}
     ids.sort(key=lambda shape: (mean[shape] if less else -mean[shape], shape))
     places = {"Best": 0, "Median": len(ids) // 2, "Worst": len(ids) - 1}
@@ -109,7 +109,9 @@ def _strips(table: Table, runs: Path, shapes: dict[str, Any]) -> list[Strip]:
             sample = truths[truths.ids.index(shape)]
         except (PartsegError, ValueError, OSError):
             continue
-        out.append(Strip(title, shape, tuple(_tiles(sample, shape, rows, table, runs))))
+        tiles = _tiles(sample, shape, rows, runs)
+        if len(tiles) > 1 + bool(sample.labels):  # some method is among them
+            out.append(Strip(title, shape, tuple(tiles)))
     return out
 
 
@@ -126,7 +128,7 @@ def _eval_set(table: Table) -> Any:
         return None
 
 
-def _tiles(sample: PartSample, name: str, rows: Sequence[Row], table: Table, runs: Path) -> list[Tile]:
+def _tiles(sample: PartSample, name: str, rows: Sequence[Row], runs: Path) -> list[Tile]:
     scene = Scene.of(sample.shape)
     tiles = [scene.tile(None, None, "Input", _elements(sample.shape))]
     truth = None
@@ -137,10 +139,9 @@ def _tiles(sample: PartSample, name: str, rows: Sequence[Row], table: Table, run
         tiles.append(scene.tile(truth, None, "Truth", f"{level}{_parts(truth)}"))
     for row in rows:
         labels = _labels(row, name, sample.shape.n_elements, runs)
-        score = form.plain(row.shapes[name], form.is_share(table, table.rank))
-        note = f"{score}{'' if labels is None else f', {_parts(labels)}'}"
         if labels is not None:
-            tiles.append(scene.tile(labels, truth, row.label, note))
+            score = form.shape_score(row.shapes[name], row.by)
+            tiles.append(scene.tile(labels, truth, row.label, f"{row.by} {score}, {_parts(labels)}"))
     return tiles
 
 

@@ -19,9 +19,9 @@ COLUMNS = (
 )  # fmt: skip
 NOTE = (
     "Intervals are 95 % bootstrap intervals over shapes. ± is the standard deviation over seeds. A shape without a "
-    "prediction counts as the worst there is. ≈ cannot be told from the best: the 95 % bootstrap interval of the paired "
-    "difference over shapes contains 0 (unadjusted for the number of methods; blank where shapes have no scores of "
-    "their own). *Paper* is what the method's authors printed, on their data and by their protocol."
+    "prediction counts as the worst there is. ≈ cannot be told from the best: the 95 % bootstrap interval of the "
+    "paired difference over shapes contains 0 (not adjusted for the number of methods, and not tested where the number "
+    "is no mean over shapes). *Paper* is what the method's authors printed, on their data and by their protocol."
 )
 
 
@@ -55,12 +55,12 @@ def _markdown_table(table: Table) -> list[str]:
         cells = [_name(row)]
         for metric in metrics:
             cells.append(_value(row, metric, shares[metric], metric == table.rank))
-        printed, where = form.published(row, table.rank)
+        paper = form.published(row, table.rank)
         state = row.status if not row.error else f"**{escape(row.status)}**: {escape(row.error)}"
         cells += [
-            escape(printed) + (f" ({escape(where)})" if where else ""), form.seeds(row), form.count(row.parameters),
-            form.duration(row.train), form.duration(row.latency), form.rate(row.throughput), form.memory(row.memory),
-            form.coverage(row), state, escape(form.commit(row)),
+            form.NONE if paper is None else escape(f"{paper.printed} ({paper.what})"), form.seeds(row),
+            form.count(row.parameters), form.duration(row.train), form.duration(row.latency), form.rate(row.throughput),
+            form.memory(row.memory), form.coverage(row), state, escape(form.commit(row)),
         ]  # fmt: skip
         lines.append(_line(cells))
     return lines
@@ -103,12 +103,12 @@ def comma_separated(tables: Sequence[Table]) -> str:
 
 def _csv_rows(table: Table, row: Row, result: Result) -> Iterable[dict[str, Any]]:
     cell, seconds, coverage = (mapping(result.get(key)) for key in ("cell", "seconds", "coverage"))
-    printed = form.published(row, table.rank)
+    paper = form.published(row, table.rank)
     whole = {column: result.get(column) for column in COLUMNS} | {column: cell.get(column) for column in COLUMNS[:11]}
     whole |= {
         "truth_sha256": result.get("truth_sha256"), "value": None, "metric": None, "low": None, "high": None, "n": None,
         "shapes_expected": coverage.get("expected"), "shapes_scored": coverage.get("scored"),
-        "published": " ".join(filter(None, printed)) if printed[1] else None,
+        "published": None if paper is None else f"{paper.printed} {paper.what}",
         **{f"{name}_s": seconds.get(name) for name in ("train", "predict", "score")},
     }  # fmt: skip
     scores = mapping(result.get("metrics")) if row.status == "ok" else {}
