@@ -66,16 +66,16 @@ class Prediction:
         hierarchy: `PartHierarchy.to_arrays()` of a part tree that is no binary merge tree.
     """
 
-    labels: Int[np.ndarray, "n"]
-    tree_children: Int[np.ndarray, "m 2"] | None = None
-    tree_heights: Float[np.ndarray, "m"] | None = None
-    mask_indptr: Int[np.ndarray, "k1"] | None = None
-    mask_indices: Int[np.ndarray, "i"] | None = None
-    scores: Float[np.ndarray, "k"] | None = None
-    semantic_id: Int[np.ndarray, "k"] | None = None
-    classes: Int[np.ndarray, "n"] | None = None
-    cuts: Int[np.ndarray, "c n"] | None = None
-    click_masks: UInt8[np.ndarray, "p c b"] | None = None
+    labels: Int[np.ndarray, "_"]
+    tree_children: Int[np.ndarray, "_ _"] | None = None
+    tree_heights: Float[np.ndarray, "_"] | None = None
+    mask_indptr: Int[np.ndarray, "_"] | None = None
+    mask_indices: Int[np.ndarray, "_"] | None = None
+    scores: Float[np.ndarray, "_"] | None = None
+    semantic_id: Int[np.ndarray, "_"] | None = None
+    classes: Int[np.ndarray, "_"] | None = None
+    cuts: Int[np.ndarray, "_ _"] | None = None
+    click_masks: UInt8[np.ndarray, "_ _ _"] | None = None
     hierarchy: Mapping[str, np.ndarray] | None = None
 
     @classmethod
@@ -186,7 +186,7 @@ class Prediction:
             table = Masks.from_dense(masks)
             arrays |= {"mask_indptr": table.indptr, "mask_indices": table.indices}
             if "labels" not in arrays and _is_numbers(scores := arrays.get("scores"), len(table)):
-                arrays["labels"] = table.to_labels(scores)
+                arrays["labels"] = table.to_labels(None if scores is None else scores.astype(np.float64))
         below = {k.removeprefix(_HIERARCHY): v for k, v in arrays.items() if k.startswith(_HIERARCHY)}
         own = {k: v for k, v in arrays.items() if not k.startswith(_HIERARCHY)}
         known = [field.name for field in fields(cls) if field.name != "hierarchy"]
@@ -260,8 +260,8 @@ def write_manifest(folder: str | Path, manifest: Manifest) -> Path:
     return write_text(Path(folder) / MANIFEST, json.dumps(text, indent=1) + "\n")
 
 
-class Predictions(Mapping[str, Prediction]):
-    """The predictions of a folder, each read and checked when it is asked for.
+class Predictions(Mapping):
+    """The predictions of a folder by id, each a `Prediction` that is read and checked when it is asked for.
 
     Attributes:
         folder: where they lie. manifest: what the manifest says; None where there is none.
@@ -409,7 +409,7 @@ def _packed(arrays: Mapping[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             body = io.BytesIO()
-            np.save(body, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.save(body, np.asarray(arrays[name], order="C"), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), body.getvalue(), zipfile.ZIP_DEFLATED, 1)
     return out.getvalue()
 

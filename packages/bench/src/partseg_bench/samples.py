@@ -19,8 +19,8 @@ EVERY = "all"
 """In the place of a split: every shape."""
 
 
-class EvalSet(Sequence[PartSample]):
-    """Shapes with their truths, each read (or made) when it is asked for.
+class EvalSet(Sequence):
+    """`PartSample`s, shapes with their truths, each read (or made) when it is asked for.
 
     Attributes:
         dataset, split: names. level: the only level that samples have; None for all of them.
