@@ -13,7 +13,7 @@ from partseg.metrics.functional.class_agnostic import best_of_cuts_miou, class_a
 from partseg.metrics.functional.matching import Matching
 from partseg.metrics.functional.summary import Summary, summarise
 from partseg.metrics.functional.tree_cut import tree_cut_miou
-from partseg.metrics.numbered import NumberedRecords, scalar
+from partseg.metrics.records import NumberedRecords, scalar
 from partseg.parts.hierarchy import PartHierarchy
 
 View = Literal["auto", "oracle-k", "tree-cut", "prompt-1", "prompt-n"]

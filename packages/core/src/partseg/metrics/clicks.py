@@ -16,8 +16,7 @@ from partseg.metrics.functional.clicks import (
     mean_over_categories,
     number_of_clicks,
 )
-from partseg.metrics.numbered import NumberedRecords, scalar
-from partseg.metrics.rows import as_array
+from partseg.metrics.records import NumberedRecords, as_array, scalar
 
 
 class ClickCurves(NumberedRecords):

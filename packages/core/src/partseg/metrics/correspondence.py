@@ -14,8 +14,7 @@ from partseg.metrics.functional.correspondence import (
     correspondence_errors,
     cosegmentation_iou,
 )
-from partseg.metrics.numbered import NumberedRecords, scalar
-from partseg.metrics.rows import as_array
+from partseg.metrics.records import NumberedRecords, as_array, scalar
 
 
 class CorrespondenceError(NumberedRecords):

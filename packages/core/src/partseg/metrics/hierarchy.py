@@ -17,8 +17,7 @@ from partseg.metrics.functional.hierarchy import (
     symmetry_scores,
     tree_edit_distance,
 )
-from partseg.metrics.numbered import NumberedRecords, scalar
-from partseg.metrics.rows import as_array
+from partseg.metrics.records import NumberedRecords, as_array, scalar
 from partseg.parts.hierarchy import PartHierarchy
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from partseg.metrics._records import RecordMetric, to_numpy
 from partseg.metrics.functional.average_precision import (
     THRESHOLDS,
     InstanceAP,
@@ -34,11 +33,12 @@ from partseg.metrics.functional.recursive_ap import (
     recursive_partnet_ap,
     recursive_records,
 )
+from partseg.metrics.records import ColumnRecords, to_numpy
 
 _WHOLE = torch.int64
 
 
-class _InstanceMetric(RecordMetric):
+class _InstanceMetric(ColumnRecords):
     """Columns of `InstanceRecords`, and perhaps others."""
 
     def __init__(self, n_classes: int, thresholds: Sequence[float], others: dict[str, Any], **metric: Any) -> None:

@@ -11,8 +11,7 @@ import torch
 
 from partseg.metrics.functional.averages import exact_mean
 from partseg.metrics.functional.proposals import box_ious, chamfer_distance, gspn_box_miou, proposal_recall
-from partseg.metrics.numbered import NumberedRecords, scalar
-from partseg.metrics.rows import as_array
+from partseg.metrics.records import NumberedRecords, as_array, scalar
 
 
 class BoxProposals(NumberedRecords):

@@ -11,7 +11,7 @@ import torch
 from partseg.geometry.shape import Shape
 from partseg.metrics.functional.mesh_segmentation import MeasuredMesh
 from partseg.metrics.functional.psb import PSB_METRICS, psb_average, psb_scores
-from partseg.metrics.rows import ShapeRecords, as_array
+from partseg.metrics.records import ShapeRecords, as_array
 
 
 class PrincetonBenchmarkScores(ShapeRecords):

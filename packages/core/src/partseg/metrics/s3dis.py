@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from partseg.metrics.functional.s3dis import S3disRoom, s3dis_room, s3dis_scores
-from partseg.metrics.rows import ShapeRecords, as_array
+from partseg.metrics.records import ShapeRecords, as_array
 
 _FIELDS = len(S3disRoom._fields)
 _REAL = ("coverage", "weighted_coverage")

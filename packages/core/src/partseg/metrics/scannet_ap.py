@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from partseg.metrics._records import RecordMetric, to_numpy
 from partseg.metrics.functional.average_precision import checked_thresholds
 from partseg.metrics.functional.scannet_ap import (
     SCANNET_CLASSES,
@@ -17,9 +16,10 @@ from partseg.metrics.functional.scannet_ap import (
     scannet_instance_ap,
     scannet_records,
 )
+from partseg.metrics.records import ColumnRecords, to_numpy
 
 
-class ScanNetInstanceAP(RecordMetric):
+class ScanNetInstanceAP(ColumnRecords):
     """AP, AP50 and AP25 by the rule of the ScanNet benchmark (`partseg.metrics.functional.scannet_ap`), 0..1.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 
 from partseg.metrics.functional import semantic as f
-from partseg.metrics.rows import ShapeRecords, as_array
+from partseg.metrics.records import ShapeRecords, as_array
 
 
 class SemanticPartMeanIoU(ShapeRecords):
