@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -186,7 +185,7 @@ def load_board(path: str | Path | None = None) -> Board:
         raise InputError(path, "is not a mapping", "a board has methods, datasets and protocols")
     try:
         board = Board.model_validate({"name": path.stem, **tree})
-        _check_plain(board.model_dump(mode="json"))
+        _check_plain(board.model_dump())
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -205,12 +204,16 @@ def _as_installed(spec: MethodSpec) -> MethodEntry | None:
 
 
 def _check_plain(tree: Any) -> None:
-    """Numbers that JSON does not have would make keys that no other program reads."""
-    values: Iterable[Any] = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    for value in values:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{value} is not a number that a board can hold")
-        _check_plain(value)
+    """See that options hold what JSON holds: keys are made of them, and results repeat them."""
+    if isinstance(tree, dict):
+        if bad := [key for key in tree if not isinstance(key, str)]:
+            raise ValueError(f"{bad[0]!r} is no name of an option")
+        tree = list(tree.values())
+    if isinstance(tree, (list, tuple)):
+        for value in tree:
+            _check_plain(value)
+    elif not isinstance(tree, (str, int, float, type(None))) or (isinstance(tree, float) and not math.isfinite(tree)):
+        raise ValueError(f"{tree!r} is not a value that a board can hold")
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

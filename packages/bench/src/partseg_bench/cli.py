@@ -133,7 +133,7 @@ def report_command(argv: list[str]) -> int:
     if not rows:
         raise PartsegError(f"no cell of the board has a result in {arguments.runs}; start with `partseg bench run`")
     output = Path(arguments.output or Path(arguments.runs) / "report")
-    report.write(rows, output, html=arguments.html)
+    report.write(rows, output, html=arguments.html, runs=Path(arguments.runs))
     print(f"{len(rows)} of {len(found.plan.cells)} cells; report in {output}")
     return 0
 

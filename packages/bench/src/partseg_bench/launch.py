@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from partseg_bench.memory import group_mb
 from partseg_bench.results import FAILED, MEMORY, TIMEOUT
@@ -57,6 +57,7 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Launcher(Protocol):
     """Runs jobs somewhere; the runner decides which and when."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from partseg_bench.cells import Cell
 from partseg_bench.launch import Event, Job
 from partseg_bench.results import OK
 
 
+@runtime_checkable
 class Display(Protocol):
     """Is told what happens in a run."""
 
