@@ -19,7 +19,8 @@ from partseg.metrics.functional.summary import bootstrap_interval
 from partseg_bench.report import form, write
 from partseg_bench.report.compare import indistinguishable
 from partseg_bench.report.curves import curves
-from partseg_bench.report.model import lower_is_better, number, tables, text
+from partseg_bench.report.model import tables
+from partseg_bench.report.plain import lower_is_better, number, text
 from partseg_bench.report.text import comma_separated, escape, markdown
 
 NASTY = "a|b <script>alert(1)</script> `x` [l](http://evil) *b* \n# c & \u202e =1"
@@ -128,6 +129,17 @@ def test_the_test_marks_rows_only_where_the_number_is_a_mean_of_shapes() -> None
     assert [row.tied for row in tables([close, far, best])[0].rows] == [None, None, False]
 
 
+def test_a_table_is_ranked_by_the_first_number_that_is_defined_somewhere() -> None:
+    results = [fake_result("a", 0.5), fake_result("b", 0.6)]
+    for result in results:
+        result["metrics"]["miou"] |= {"value": None, "low": None, "high": None}
+    (table,) = tables(results)
+    assert table.rank == "miou-one-to-one" and [row.label for row in table.rows] == ["b", "a"]
+    results[0]["metrics"]["miou"] = results[0]["metrics"]["miou-one-to-one"]
+    (table,) = tables(results)
+    assert table.rank == "miou" and [row.label for row in table.rows] == ["a", "b"]
+
+
 def test_numbers_are_written_for_people() -> None:
     assert [form.duration(x) for x in (None, 0.0354, 4.123, 119, 121, 7199, 7201)] == [
         "–", "35 ms", "4.12 s", "119 s", "2.0 min", "120 min", "2.0 h",
@@ -173,6 +185,9 @@ def test_curves_of_clicks_parts_and_thresholds() -> None:
     assert curves(tables([a])[0])[0].lines[0][2] == pytest.approx([0.4, 0.6, 0.7])  # a short one keeps its last value
     del second["curves"]
     assert curves(tables([a])[0])[0].lines[0][2] == pytest.approx([0.1, 0.2, 0.3])  # a shape without one counts 0
+
+    a["per_shape"].pop("test/1")
+    assert curves(tables([a])[0])[0].lines[0][2] == pytest.approx([0.1, 0.2, 0.3])  # also one without any record
 
     metrics = {f"AP{t}": {"value": v, "low": v, "high": v, "n": 2} for t, v in (("50", 0.5), ("25", 0.7), ("75", 0.2))}
     metrics |= {"AP50:95": metrics["AP75"], "sAP50": metrics["AP50"]}

@@ -14,7 +14,7 @@ def write(results: Sequence[Mapping[str, Any]], out: Path, html: bool = True, ru
 
     Args:
         results: result files as dictionaries, those of failed cells included. They may come from strangers: all text in
-            them is escaped, and no file that they name is opened outside `runs`.
+            them is escaped, and predictions are looked for inside `runs` only.
         out: the folder; it is made, and earlier reports in it are replaced.
         html: write the page as well.
         runs: the folder of runs that holds the predictions, for rendered pictures; None leaves them out.

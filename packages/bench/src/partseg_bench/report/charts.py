@@ -8,7 +8,7 @@ from html import escape
 
 from partseg_bench.report.curves import Curve
 from partseg_bench.report.form import significant
-from partseg_bench.report.model import Score
+from partseg_bench.report.rows import Score
 
 MOST_LINES = 8  # more cannot be told apart
 _WIDTH, _HEIGHT = 560, 300

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from partseg_bench.report.model import Row, Table, mapping, number, text
+from partseg_bench.report.model import Table
+from partseg_bench.report.plain import mapping, number, text
+from partseg_bench.report.rows import Row
 
 # names of known curves -> title, what x is; others are shown under their own name
 KNOWN = {
@@ -60,8 +62,9 @@ def _of_records(row: Row) -> Iterator[tuple[str, tuple[float, ...], tuple[float,
     told: dict[str, list[tuple[list[float], list[float]]]] = {}
     shapes = 0
     for result in row.results:
-        for record in mapping(result.get("per_shape")).values():
-            shapes += 1
+        records = mapping(result.get("per_shape"))
+        shapes += max(len(records), int(number(mapping(result.get("coverage")).get("expected")) or 0))
+        for record in records.values():
             for name, one in _named(mapping(record).get("curves")).items():
                 if (xy := _points(one)) is not None:
                     told.setdefault(text(name, 60), []).append(xy)

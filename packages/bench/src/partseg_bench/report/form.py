@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from partseg_bench.report.model import Row, Score, Table, lower_is_better, number, text
+from partseg_bench.report.model import Table
+from partseg_bench.report.plain import lower_is_better, number, text
+from partseg_bench.report.rows import Row, Score
 
 NONE = "–"
 _COLUMNS = 5

@@ -13,8 +13,9 @@ from html import escape
 from importlib import resources
 
 from partseg_bench.report import form
-from partseg_bench.report.model import Table, lower_is_better, mapping, text
+from partseg_bench.report.model import Table
 from partseg_bench.report.pictures import Strip
+from partseg_bench.report.plain import lower_is_better, mapping, text
 from partseg_bench.report.section import button, many, marked, method, scrolling, section
 
 TITLE = "Part segmentation leaderboard"

@@ -31,7 +31,9 @@ from partseg.geometry.shading import Light, light, shade
 from partseg.geometry.shape import Shape
 from partseg.parts.palette import assign_colors, element_colors
 from partseg_bench.report import form
-from partseg_bench.report.model import Result, Row, Table, lower_is_better, mapping
+from partseg_bench.report.model import Table
+from partseg_bench.report.plain import lower_is_better, mapping
+from partseg_bench.report.rows import Result, Row
 
 MOST_METHODS = 6  # of a strip, the best ones
 MAX_BYTES = 6 << 20  # of all pictures of a page, before base64
@@ -129,6 +131,8 @@ def _eval_set(table: Table) -> Any:
 
 
 def _tiles(sample: PartSample, name: str, rows: Sequence[Row], runs: Path) -> list[Tile]:
+    if not sample.shape.n_elements:
+        return []
     scene = Scene.of(sample.shape)
     tiles = [scene.tile(None, None, "Input", _elements(sample.shape))]
     truth = None

@@ -8,8 +8,10 @@ from html import escape
 
 from partseg_bench.report import charts, form
 from partseg_bench.report.curves import curves
-from partseg_bench.report.model import Row, Score, Table, lower_is_better
+from partseg_bench.report.model import Table
 from partseg_bench.report.pictures import Strip
+from partseg_bench.report.plain import lower_is_better
+from partseg_bench.report.rows import Row, Score
 
 # name, less is better, tinted, (value, text) of each row
 _Column = tuple[str, bool, bool, Sequence[tuple[float, str] | None]]

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from partseg_bench.report import form
-from partseg_bench.report.model import Result, Row, Table, mapping, number, text
+from partseg_bench.report.model import Table
+from partseg_bench.report.plain import mapping, number, text
+from partseg_bench.report.rows import Result, Row
 
 COLUMNS = (
     "dataset", "split", "level", "truth_sha256", "protocol", "protocol_version", "method", "label", "config", "weights",
