@@ -66,7 +66,9 @@ class Protocol(ABC):
         Raises:
             PartsegError: whatever the method raises, and segmentations that do not fit the shape.
         """
-        return self.segment(method, sample, seed, lambda shape: Prediction.of(method.segment(shape)))
+        return self.segment(
+            method, sample, seed, lambda shape: Prediction.of(segmentation_of(method.segment(shape), shape.name))
+        )
 
     def segment(self, method: Any, sample: PartSample, seed: int, ask: Callable[[Any], Prediction]) -> Prediction:
         """What `ask` predicts of the view that the method may see, as a prediction of the sample's own elements."""
