@@ -21,6 +21,8 @@ pkg ?=
 SHAPE ?= docs/samples/dinosaur.glb
 OUT ?= demo_out
 DEMO_ARGS ?=
+DATA ?= $(PARTSEG_DATA)
+WEIGHTS_ARGS ?=
 
 .PHONY: help setup demo test lint perf quality bench weights wheels clean distclean test-pyg test-gpu
 
@@ -74,10 +76,9 @@ bench: setup ## a leaderboard of the installed methods on the embedded shapes, w
 
 # One run on one core takes about 75 minutes; the folder is what `partseg segment --weights` reads and the package ships.
 WEIGHTS ?= runs/small
-weights: setup ## train small PartField weights as the shipped ones were: make weights WEIGHTS=runs/small
-	$(ONE_THREAD) $(BIN)/partseg fit --config partfield/small --data.workers 1 --data.train_size 40000 \
-	  --trainer.max_steps 5200 --trainer.max_epochs 1 --trainer.precision bf16-mixed --trainer.accelerator cpu \
-	  --trainer.default_root_dir $(WEIGHTS)/run
+weights: setup ## train PartField weights as the shipped ones were: make weights DATA=folder with robots/ and scene-graphs/
+	PARTSEG_DATA="$(DATA)" $(ONE_THREAD) $(BIN)/partseg fit --config partfield/small --config benchmarks/weights/small.yaml \
+	  --trainer.default_root_dir $(WEIGHTS)/run $(WEIGHTS_ARGS)
 	$(PY) -c "import glob, os, partseg_partfield.module as m; \
 	  found = max(glob.glob('$(WEIGHTS)/run/**/*.ckpt', recursive=True), key=os.path.getmtime); \
 	  m.PartFieldModule.from_pretrained(found).save_pretrained('$(WEIGHTS)')"
