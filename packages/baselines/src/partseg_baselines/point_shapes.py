@@ -43,9 +43,7 @@ class DenseShapes:
             batch = batch.selected(batch.surface)
         if not batch.labels or (level is not None and level not in batch.labels):
             found = ", ".join(batch.labels) or "none"
-            raise PartsegError(
-                f"the data has no labels of level {level!r}; it has {found}; set data.level of the config"
-            )
+            raise PartsegError(f"the data has labels of {found}, not of level {level!r}; set data.level of the config")
         level = list(batch.labels)[-1] if level is None else level
         labels = batch.labels[level]
         if classes == 1:
