@@ -230,7 +230,7 @@ def _pictures(table: Table, strips: Sequence[Strip]) -> str:
     if not strips:
         return ""
     out = ["<details open><summary>Shapes</summary><p>The shapes on which the methods together do best, middling and "
-           "worst. Parts take the colour of the true part that they cover most of.</p>"]  # fmt: skip
+           "worst. The largest part inside a true part takes its colour.</p>"]  # fmt: skip
     for strip in strips:
         tiles = "".join(
             f'<figure><img src="{tile.uri}" width="{tile.size[0]}" height="{tile.size[1]}" loading="lazy" '
