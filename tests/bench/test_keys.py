@@ -18,7 +18,11 @@ from partseg_bench.code import code_digest, module_path
 from partseg_bench.facts import Facts
 from partseg_bench.sources import canonical, digest
 
-TRAINED = {"name": "fakes.bench:Tiny", "label": "tiny", "train": {"dataset": "fakes.bench:TinyData", "max_steps": 3}}
+TRAINED = {
+    "name": "fakes.bench_learned:Tiny",
+    "label": "tiny",
+    "train": {"dataset": "fakes.bench_learned:TinyData", "max_steps": 3},
+}
 BASE = {
     "methods": ["fakes.bench:Halves", TRAINED],
     "datasets": ["fakes.bench:shapes"],
