@@ -47,8 +47,8 @@ class Outcome:
 
 
 @dataclass
-class _Group:
-    """What shares shapes, protocol and seeds: the methods by what they are."""
+class CellGroup:
+    """Cells that share shapes, protocol and seeds; the methods by what they are, labels aside."""
 
     dataset: DatasetEntry
     protocol: str
@@ -89,7 +89,7 @@ def run_claims(
     Raises:
         PartsegError: see `partseg_bench.runner.run_board`.
     """
-    for group in _groups(one.claim for one in registered if not one.needs).values():
+    for group in cell_groups(one.claim for one in registered if not one.needs).values():
         before = standing(group.board, runs)
         if before.left or (force_failed and before.failed):  # starting workers takes seconds
             run_board(group.board, runs, workers=workers, force_failed=force_failed, show=show)
@@ -101,7 +101,7 @@ def outcomes(registered: Sequence[Registered], runs: Runs) -> list[Outcome]:
     Raises:
         PartsegError: a damaged result.
     """
-    groups = _groups(one.claim for one in registered if not one.needs)
+    groups = cell_groups(one.claim for one in registered if not one.needs)
     found = {key: standing(group.board, runs) for key, group in groups.items()}
     return [Outcome(one, one.needs) if one.needs else _outcome(one, groups, found) for one in registered]
 
@@ -132,7 +132,7 @@ def paired_values(
     return np.array(rows[0], np.float64), np.array(rows[1], np.float64)
 
 
-def _outcome(registered: Registered, groups: dict[str, _Group], found: dict[str, Standing]) -> Outcome:
+def _outcome(registered: Registered, groups: dict[str, CellGroup], found: dict[str, Standing]) -> Outcome:
     claim = registered.claim
     results: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
     left = 0
@@ -160,12 +160,13 @@ def _outcome(registered: Registered, groups: dict[str, _Group], found: dict[str,
     return Outcome(registered, numbers.verdict(claim.direction), numbers)
 
 
-def _groups(claims: Iterable[Claim]) -> dict[str, _Group]:
-    groups: dict[str, _Group] = {}
+def cell_groups(claims: Iterable[Claim]) -> dict[str, CellGroup]:
+    """The cells of claims and no others, in groups that are a board each."""
+    groups: dict[str, CellGroup] = {}
     for claim in claims:
         for name in ("a", "b"):
             method, dataset, protocol = claim.side(name)
-            groups.setdefault(_key(claim, name), _Group(dataset, protocol, claim.seeds)).add(method)
+            groups.setdefault(_key(claim, name), CellGroup(dataset, protocol, claim.seeds)).add(method)
     return groups
 
 

@@ -232,9 +232,9 @@ def _method(name: str, packages: dict[str, str], needs: dict[str, None]) -> Meth
     """The spec of a method; None, with what it needs noted, where its package is absent."""
     try:
         return find_method(name)
-    except UnknownNameError:
+    except UnknownNameError as error:
         if name not in packages:
-            raise
+            raise UnknownNameError(f"{error} Methods that may be absent are listed under 'packages'.") from None
     package = packages[name]
     try:
         version(package)
@@ -265,9 +265,9 @@ def _unknown(metric: str, protocol: ProtocolSpec) -> str:
 
 def _check_numbers(*entries: pydantic.BaseModel) -> None:
     """Numbers that JSON does not have would make keys that no other program reads."""
-    left: list[Any] = [entry.model_dump(mode="json") for entry in entries]
+    left: list[Any] = [entry.model_dump() for entry in entries]
     while left:
         one = left.pop()
-        left += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        left += one.values() if isinstance(one, dict) else one if isinstance(one, (list, tuple)) else ()
         if isinstance(one, float) and not math.isfinite(one):
             raise ValueError(f"{one} is not a number that a claim can hold")
