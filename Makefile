@@ -24,7 +24,7 @@ DEMO_ARGS ?=
 DATA ?= $(PARTSEG_DATA)
 WEIGHTS_ARGS ?=
 
-.PHONY: help setup demo test lint perf quality bench weights wheels clean distclean test-pyg test-gpu
+.PHONY: help setup demo test lint perf quality bench claims weights wheels clean distclean test-pyg test-gpu
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ BENCH_ARGS ?=
 bench: setup ## a leaderboard of the installed methods on the embedded shapes, with its report
 	@$(BIN)/partseg bench run --runs "$(BENCH_RUNS)" $(BENCH_ARGS) || [ $$? -eq 1 ] # a cell that failed is a row of the report
 	@$(BIN)/partseg bench report --runs "$(BENCH_RUNS)" --html
+
+# At most 15 minutes on two cores; CLAIMS_ARGS="--all" tests also what takes hours. Results are shared with `make bench`.
+CLAIMS_ARGS ?=
+claims: setup ## do the orderings that the papers' tables claim hold on the embedded data? a table of verdicts
+	@$(BIN)/partseg bench claims benchmarks/claims --runs "$(BENCH_RUNS)" $(CLAIMS_ARGS)
 
 # One run on one core takes about 75 minutes; the folder is what `partseg segment --weights` reads and the package ships.
 WEIGHTS ?= runs/small

@@ -23,6 +23,7 @@ verbs:
   run      compute the cells that have no result yet; stop it at any time, the next run goes on
   status   which cells are done, failed and left
   report   tables of the results as Markdown and CSV, and as one HTML page
+  claims   test the orderings that papers' tables claim, and print the verdicts
 
 examples:
   partseg bench run                                    the embedded board
@@ -39,6 +40,7 @@ _VERBS = {
     "run": "partseg_bench.cli:run_command",
     "status": "partseg_bench.cli:status_command",
     "report": "partseg_bench.cli:report_command",
+    "claims": "partseg_bench.claims.cli:main",
 }
 
 
