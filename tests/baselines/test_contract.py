@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import partseg_baselines
+from partseg.data.batch import PartBatch
 from partseg.spec import MethodSpec
 from partseg.testing import LearnedMethodContract, SegmenterContract
 from partseg_baselines import spec as specs
@@ -58,30 +60,21 @@ class TestSgpn(LearnedMethodContract):
     exact_parts = False
 
 
-class WithClasses(LearnedMethodContract):
-    """The same with classes: those of the coarsest level's parts stand in for semantics."""
+@pytest.mark.parametrize("contract", [TestPartNetSegmentation, TestSgpn], ids=lambda c: c.spec.name)
+def test_every_parameter_gets_a_gradient_with_classes(contract: type[LearnedMethodContract]) -> None:
+    """The parts of the coarsest level stand in for semantics."""
 
-    exact_parts = False
+    class WithClasses(contract):
+        def construct(self, config: str) -> Any:
+            method = super().construct(config)
+            data = method.config.data.model_copy(update={"classes": 8, "level": "middle"})
+            return type(method)(method.config.model_copy(update={"data": data}))
 
-    def construct(self, config: str) -> Any:
-        method = super().construct(config)
-        data = method.config.data.model_copy(update={"classes": 8, "level": "middle"})
-        return type(method)(method.config.model_copy(update={"data": data}))
+        def batch(self, shapes: int = 2, points: int = 512, first: int = 0) -> PartBatch:
+            batch = super().batch(shapes, points, first)
+            return replace(batch, semantics={"middle": batch.labels["coarse"].clamp(max=7)})
 
-    def batch(self, shapes: int = 2, points: int = 512, first: int = 0) -> Any:
-        from dataclasses import replace
-
-        batch = super().batch(shapes, points, first)
-        coarse = batch.labels["coarse"].clamp(max=7)
-        return replace(batch, semantics=dict.fromkeys(batch.labels, coarse))
-
-
-class TestPartNetSegmentationWithClasses(WithClasses):
-    spec = specs.PARTNET_SEGMENTATION
-
-
-class TestSgpnWithClasses(WithClasses):
-    spec = specs.SGPN
+    WithClasses().test_every_parameter_gets_a_gradient()
 
 
 @pytest.mark.parametrize("spec", [specs.PARTNET_SEGMENTATION, specs.SGPN], ids=lambda s: s.name)

@@ -13,12 +13,16 @@ from partseg.geometry.shape import Shape
 from partseg.metrics.functional import class_agnostic_miou
 from partseg.spec import MethodSpec
 from partseg_baselines import spec
+from partseg_baselines.clusters import EuclideanClusters, KMeansPositionNormal
 from partseg_baselines.components import ConnectedComponents
 from partseg_baselines.shape_diameter import ShapeDiameter, WardShapeDiameter, bend_costs, join_crumbs
 from partseg_baselines.ward import WardPosition, WardPositionNormal
 
 SPECS = [value for value in vars(spec).values() if isinstance(value, MethodSpec)]
-METHODS = [ConnectedComponents, WardPosition, WardPositionNormal, ShapeDiameter, WardShapeDiameter]
+METHODS = [
+    ConnectedComponents, WardPosition, WardPositionNormal, ShapeDiameter, WardShapeDiameter, KMeansPositionNormal,
+    EuclideanClusters,
+]  # fmt: skip
 TREES = [WardPosition, WardPositionNormal, WardShapeDiameter]
 
 

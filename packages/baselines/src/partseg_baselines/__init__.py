@@ -1,4 +1,4 @@
-"""What learned part segmentation is compared with: methods that look at one shape only and have no weights."""
+"""What part segmentation is compared with: classical methods without weights, SGPN and PartNet's own method."""
 
 from __future__ import annotations
 
