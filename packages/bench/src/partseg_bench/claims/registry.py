@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from partseg.errors import InputError, UnknownNameError
 from partseg.methods.registry import find_method
@@ -29,27 +29,25 @@ class _Strict(pydantic.BaseModel, extra="forbid", frozen=True):
     """No unknown keys, no changes."""
 
 
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+_Method = Annotated[MethodEntry, BeforeValidator(_named)]
+_Dataset = Annotated[DatasetEntry, BeforeValidator(_named)]
+
+
 class Side(_Strict):
     """One side of a comparison. A name alone is a method as it is."""
 
-    method: MethodEntry = Field(description="The method, as boards write it: a name, or name, config, weights, train.")
+    method: _Method = Field(description="The method, as boards write it: a name, or name, config, weights, train.")
     protocol: str | None = Field(default=None, description="Its protocol, where the sides differ in that.")
-    dataset: DatasetEntry | None = Field(default=None, description="Its shapes, where the sides differ in that.")
+    dataset: _Dataset | None = Field(default=None, description="Its shapes, where the sides differ in that.")
 
     @model_validator(mode="before")
     @classmethod
     def _name_alone(cls, given: Any) -> Any:
         return {"method": given} if isinstance(given, str) else given
-
-    @field_validator("method", mode="before")
-    @classmethod
-    def _method_name(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
-
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _dataset_name(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
 
 
 class Claim(_Strict):
@@ -61,14 +59,12 @@ class Claim(_Strict):
     published: str = Field(default="", description="The paper's numbers.")
     a: Side = Field(description="The side that is claimed to be better.")
     b: Side = Field(description="The other side.")
-    dataset: DatasetEntry | None = Field(default=None, description="The shapes that both sides are scored on.")
+    dataset: _Dataset | None = Field(default=None, description="The shapes that both sides are scored on.")
     protocol: str | None = Field(default=None, description="The protocol that scores both sides.")
     metric: str = Field(min_length=1, description="The protocol's number that is compared.")
     direction: Direction = Field(default="higher", description="Which values are better.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Each is a training and a prediction.")
     minutes: float = Field(gt=0, allow_inf_nan=False, description="What it takes on two cores.")
-
-    _names = field_validator("dataset", mode="before")(Side._dataset_name.__func__)  # type: ignore[attr-defined]
 
     @field_validator("statement", "table", "published")
     @classmethod
