@@ -47,6 +47,16 @@ def test_only_surface_points_are_read():
     assert dense.labels.tolist() == [[0, 1], [1, 1]]
 
 
+def test_a_seed_decides_which_points_are_drawn():
+    generator = lambda: torch.Generator().manual_seed(3)  # noqa: E731
+    points = torch.randn(40, 3)
+    one = PartBatch(points, torch.tensor([0, 40]), labels={"a": torch.arange(40)})
+    first, again = (DenseShapes.of(one, normalize=False, points=7, generator=generator()) for _ in range(2))
+    assert first.labels.shape == (1, 7) and first.labels.equal(again.labels)
+    assert len(first.labels.unique()) == 7 and first.points[0].equal(points[first.labels[0]])
+    assert DenseShapes.of(one, points=50).labels.shape == (1, 40)
+
+
 def test_unit_spheres_have_their_boxs_centre_at_the_origin():
     points = unit_sphere(torch.tensor([[[0.0, 0, 0], [4, 0, 0], [0, 2, 0]], [[3.0, 3, 3], [3, 3, 3], [3, 3, 3]]]))
     root = 5**0.5

@@ -69,6 +69,11 @@ class DataConfig(Strict):
         description="Classes of that level in the dataset's taxonomy. 1 reads no semantics: any labelled part is one "
         "of the only class.",
     )
+    points: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most so many points of a training shape, drawn anew each step; none: all.",
+    )
     normalize: bool = Field(
         default=True,
         description="Bring every training shape into the unit sphere. Off: coordinates are read as they are served, so "

@@ -39,10 +39,13 @@ class PointMethod(Method):
         """Parts of one cloud in the unit sphere."""
         raise NotImplementedError
 
-    def dense(self, batch: PartBatch) -> DenseShapes:
-        """A batch as the networks read it, at the configured level of labels."""
+    def dense(self, batch: PartBatch, seed: int | None = None) -> DenseShapes:
+        """A batch as the networks read it, at the configured level of labels; a seed fixes which points are drawn."""
         data = self.config.data
-        return DenseShapes.of(batch, data.level, data.classes, normalize=data.normalize)
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return DenseShapes.of(
+            batch, data.level, data.classes, normalize=data.normalize, points=data.points, generator=generator
+        )
 
     def training_step(self, batch: PartBatch, batch_idx: int) -> Tensor:
         loss, log = self.compute_loss(self.dense(batch))
@@ -51,7 +54,7 @@ class PointMethod(Method):
         return loss
 
     def validation_step(self, batch: PartBatch, batch_idx: int) -> Tensor:
-        loss, log = self.compute_loss(self.dense(batch))
+        loss, log = self.compute_loss(self.dense(batch, batch_idx))
         self._log("val", loss, log, batch)
         return loss
 

@@ -27,7 +27,16 @@ class DenseShapes:
     classes: Int[Tensor, "b n"]
 
     @classmethod
-    def of(cls, batch: PartBatch, level: str | None = None, classes: int = 1, *, normalize: bool = True) -> DenseShapes:
+    def of(
+        cls,
+        batch: PartBatch,
+        level: str | None = None,
+        classes: int = 1,
+        *,
+        normalize: bool = True,
+        points: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> DenseShapes:
         """Dense form of a packed batch; shapes with fewer points than the largest repeat their points in turn.
 
         Args:
@@ -35,6 +44,7 @@ class DenseShapes:
             level: of the labels; None takes the last of the batch, which is the finest.
             classes: how many there are; 1 makes every labelled point one of class 0, whatever its semantics.
             normalize: bring every shape into the unit sphere.
+            points: draw at most so many points of each shape, with `generator` (on the CPU).
 
         Raises:
             PartsegError: no such level, semantics are missing or name classes beyond, or a shape has no points.
@@ -59,8 +69,11 @@ class DenseShapes:
             raise PartsegError("a shape without points cannot be trained on")
         turn = torch.arange(int(sizes.max()), device=sizes.device)
         rows = (sizes.cumsum(0) - sizes)[:, None] + turn % sizes[:, None]
-        points = batch.points[rows]
-        return cls(unit_sphere(points) if normalize else points, labels[rows], kinds[rows])
+        if points is not None and rows.shape[1] > points:
+            drawn = torch.randperm(rows.shape[1], generator=generator)[:points]
+            rows = rows[:, drawn.to(rows.device)]
+        xyz = batch.points[rows]
+        return cls(unit_sphere(xyz) if normalize else xyz, labels[rows], kinds[rows])
 
     def one_hot(self) -> Float[Tensor, "b k n"]:
         """A mask for each part, float32; k is the largest number of parts, the masks of parts that a shape lacks are

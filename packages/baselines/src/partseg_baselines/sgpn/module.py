@@ -61,7 +61,7 @@ class SgpnModule(PointMethod):
         self._calibration = Calibration(self.config.data.classes, inference.bins, loss.same_class_margin)
 
     def validation_step(self, batch: PartBatch, batch_idx: int) -> Tensor:
-        shapes = self.dense(batch)
+        shapes = self.dense(batch, batch_idx)
         prediction: Prediction = self.model(shapes.points)
         loss, log = sgpn_loss(prediction, shapes, self._epoch, self.config.loss)
         for features, labels, classes in zip(prediction.similarity, shapes.labels, shapes.classes, strict=True):
