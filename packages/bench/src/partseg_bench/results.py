@@ -15,7 +15,6 @@ from typing import Any
 from partseg.errors import InputError
 from partseg.files import write_text
 from partseg_bench.cells import Cell
-from partseg_bench.sources import canonical
 
 SCHEMA = 1
 OK, FAILED, TIMEOUT, MEMORY = "ok", "failed", "timeout", "memory"
@@ -175,11 +174,6 @@ def environment(cores: int, gpus: int, memory_gb: float | None) -> dict[str, Any
         "system": f"{platform.system()} {platform.machine()}",
     }
     return {"versions": versions, "commit": _commit(Path(partseg.__file__).parent), "hardware": hardware}
-
-
-def same(first: Any, second: Any) -> bool:
-    """Whether two pieces of plain data are equal."""
-    return canonical(plain(first)) == canonical(plain(second))
 
 
 def _cpu() -> str:
