@@ -21,9 +21,6 @@ import argparse
 import json
 import os
 import sys
-import warnings
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +30,14 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that wait must not hold a core
 
 from provenance import provenance, truth_hash  # noqa: E402
-from scoring import humans_against_each_other, score_shape  # noqa: E402
+from runs import open_method, run  # noqa: E402
+from scoring import humans_against_each_other  # noqa: E402
 from subsets import spread, unseen  # noqa: E402
 from table import category_table, difference_table, main_table  # noqa: E402
 
 from partseg.data.formats.psb import PsbItem, index, load  # noqa: E402
 from partseg.errors import InputError, PartsegError  # noqa: E402
 from partseg.files import write_text  # noqa: E402
-from partseg.methods.registry import load_method  # noqa: E402
 
 METHODS = (
     "partfield,partfield[smoothing=0],partfield[smoothing=0;thickness_weight=0;position_weight=0],"
@@ -62,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = [name.strip() for name in options.methods.split(",") if name.strip()]
     try:
         for name in names:
-            _method(name)
+            open_method(name)
         shapes = [load(item) for item in items]
     except PartsegError as error:  # a method that cannot be loaded, or a file of the benchmark that cannot be read
         print(f"quality: {error}", file=sys.stderr)
@@ -82,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     del shapes
     failed = 0
     for name in names:
-        result["methods"][name] = rows = _run(name, items, options.jobs)
+        result["methods"][name] = rows = run(name, items, options.jobs)
         bad = [row for row in rows if "error" in row]
         failed += len(bad)
         for row in bad:
@@ -138,62 +135,6 @@ def _only(result: dict[str, Any], names: set[str]) -> dict[str, Any]:
             method: [row for row in rows if row["shape"] in names] for method, rows in result["methods"].items()
         },
     }
-
-
-def _method(name: str) -> Any:
-    """The method that `name`, `name@weights`, `name[key=value;…]` or both say."""
-    start, _, settings = name.rstrip("]").partition("[")
-    plain, _, weights = start.partition("@")
-    method = load_method(plain, weights or None)
-    if settings:
-        old = getattr(getattr(method, "config", None), "inference", None)
-        if old is None:
-            raise PartsegError(f"{plain} has no inference settings to change")
-        try:
-            new = type(old).model_validate(old.model_dump() | dict(pair.split("=") for pair in settings.split(";")))
-        except ValueError as error:
-            raise PartsegError(f"{name}: {' '.join(str(error).split())}") from None
-        method.config = method.config.model_copy(update={"inference": new})
-    return method
-
-
-def _run(name: str, items: list[PsbItem], jobs: int) -> list[dict[str, Any]]:
-    if jobs <= 1:
-        method = _method(name)
-        _warm_up(method, items[0])
-        return [_score(method, item) for item in items]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(name,)) as pool:
-        return list(pool.map(_score_in_worker, items))
-
-
-_WORKER: dict[str, Any] = {}
-
-
-def _start(name: str) -> None:
-    _WORKER["method"] = _method(name)
-
-
-def _score_in_worker(item: PsbItem) -> dict[str, Any]:
-    return _score(_WORKER["method"], item)
-
-
-def _warm_up(method: Any, item: PsbItem) -> None:
-    """Compile what compiles on first use, so that the first shape's seconds are like the others'."""
-    try:
-        method.segment(load(item).shape)
-    except Exception:  # the shape's own row will say what is wrong
-        return
-
-
-def _score(method: Any, item: PsbItem) -> dict[str, Any]:
-    row: dict[str, Any] = {"shape": item.name}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            row.update(score_shape(method, load(item)))
-    except Exception as error:  # a failure is a row with its error and counts as 0, never a missing shape
-        row["error"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return row
 
 
 def _file_name(options: argparse.Namespace, n: int) -> str:

@@ -68,6 +68,15 @@ def test_scores_methods_and_people_and_writes_every_number(repository: Path, ben
     assert "| Cup | 1 |" in done.stdout
 
 
+def test_several_processes_give_the_same_numbers(repository: Path, bench: Path, tmp_path: Path) -> None:
+    for jobs in ("1", "2"):
+        arguments = ("--data", bench, "--methods", "ward-position", "--jobs", jobs, "--output", tmp_path / jobs)
+        done = run(repository, *arguments)
+        assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / jobs).read_text())["methods"]["ward-position"] for jobs in ("1", "2"))
+    assert [{**row, "seconds": 0} for row in one] == [{**row, "seconds": 0} for row in two]
+
+
 def test_a_method_that_fails_scores_nothing_and_is_told_of(repository: Path, bench: Path, tmp_path: Path) -> None:
     (tmp_path / "broken_method.py").write_text(
         "class Broken:\n"
