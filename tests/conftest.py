@@ -33,7 +33,8 @@ def _jit_unchecked(jit: Callable[..., Any]) -> Callable[..., Any]:
 # Every annotation of these packages is checked on every call, array shapes among them (see annotations.py), in the test
 # process; processes that tests start run as users run them. Must come before the first import of the packages.
 numba.njit = _jit_unchecked(numba.njit)
-install_import_hook(["partseg", "partseg_partfield", "partseg_baselines", "partseg_bench"], "annotations.after_the_call")
+PACKAGES = ["partseg", "partseg_partfield", "partseg_baselines", "partseg_bench"]
+install_import_hook(PACKAGES, "annotations.after_the_call")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
