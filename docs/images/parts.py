@@ -1,6 +1,6 @@
 """Draw docs/images/parts.png: procedural shapes of the test split, segmented with the shipped weights at three cuts.
 
-    python docs/images/parts.py
+python docs/images/parts.py
 """
 
 from __future__ import annotations
