@@ -136,19 +136,21 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Processes started inside have one thread each, as there are several of them, and do not hear Ctrl-C."""
+    """Processes started inside have one thread each, as there are several of them, and do not hear Ctrl-C.
+
+    This process hears at the end a Ctrl-C that came meanwhile: the signal is blocked, which children inherit.
+    """
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    handler = None
-    if threading.current_thread() is threading.main_thread():
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    blocks = hasattr(signal, "pthread_sigmask") and threading.current_thread() is threading.main_thread()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocks else None
     try:
         yield
     finally:
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
