@@ -38,7 +38,7 @@ GROUPS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "segment": lambda o: segment.command(
         sorted(segment.TARGETS)[: 2 if "million" in o.groups else 1], o.repeats, o.weights
     ),
-    "datasets": lambda o: [*datasets.cached(min(o.shapes, 400), 4), *partnet_index.index(repeats=o.repeats)],
+    "datasets": lambda o: [*datasets.cached(min(o.shapes, 400), 3), *partnet_index.index(repeats=o.repeats)],
     "hierarchy": lambda o: hierarchy.measure(shapes=200, seed=0, repeats=15),
     "scores": lambda o: [*class_agnostic.compare(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
     "clicks": lambda o: clicks.compare(o.repeats),

@@ -29,7 +29,7 @@ def cached(shapes: int, epochs: int) -> list[Row]:
 
     Args:
         shapes: how many are written, read and cached.
-        epochs: from the cache, after one that fills it; at least 3.
+        epochs: from the cache, after one that fills it; at least 2.
     """
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "shapes"
