@@ -131,8 +131,9 @@ def many(root: Path, n: int) -> None:
 def start(root: Path, cache: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "partseg", "data", "prepare", "psb", "--root", str(root), "--cache", str(cache)]
     process = subprocess.Popen(
-        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background of a shell ignore it
+    )  # fmt: skip
     until(lambda: cache.is_dir() and len(list(cache.glob("??/[!.]*"))) > 5)
     return process
 
@@ -182,8 +183,12 @@ def test_workers_end_when_the_first_process_is_killed_and_the_run_when_they_are(
 
 def test_ctrl_c_while_processes_start_is_heard_afterwards() -> None:
     reached = []
-    with pytest.raises(KeyboardInterrupt), _deaf_children():
-        reached.append(os.kill(os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), _deaf_children():
+            reached.append(os.kill(os.getpid(), signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert reached == [None]
 
 

@@ -98,18 +98,17 @@ def _merge_connected(
     z = np.empty((n, kernel.PROJECTED), np.float32)
     chunks = [(low, min(low + _CHUNK, n)) for low in range(0, n, _CHUNK)]
 
-    def first_values(chunk: tuple[int, int]) -> float:
-        return kernel.first_values(x, weight, start, target, value, *chunk)
-
-    def project(chunk: tuple[int, int]) -> None:
-        with np.errstate(all="ignore"):
-            _project(x[slice(*chunk)], basis, z[slice(*chunk)])
-
     with one_blas_thread(), ThreadPoolExecutor(_THREADS) as threads:
-        largest = threads.map(first_values, chunks)  # while the basis is made here
-        basis = _basis(x)
-        list(threads.map(project, chunks))
-        largest = max(largest)
+        basis = threads.submit(_basis, x)  # while the other thread begins with the first values
+
+        def prepare(chunk: tuple[int, int]) -> float:
+            largest = kernel.first_values(x, weight, start, target, value, *chunk)
+            rows = slice(*chunk)
+            with np.errstate(all="ignore"):
+                _project(x[rows], basis.result(), z[rows])
+            return largest
+
+        largest = max(threads.map(prepare, chunks))
     if not np.isfinite([z.min(), z.max()]).all():  # NaN passes through both
         raise ValueError("features contain NaN or infinite values (in float32)")
     # rounding of a float32 projection and of repeated averaging, relative to the longest feature vector
