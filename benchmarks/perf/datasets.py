@@ -52,7 +52,7 @@ def cached(shapes: int, epochs: int) -> list[Row]:
         ),
         Row(
             f"… memory of all processes over {epochs} epochs",
-            f"proportional set size after each: {', '.join(f'{m / 2**20:.0f}' for m in held)} MB",
+            f"held after each: {', '.join(f'{m / 2**20:.0f}' for m in held)} MB",
             f"{growth:+.1%}", "", "", f"within {GROWTH_TARGET:.0%}", abs(growth) <= GROWTH_TARGET,
         ),
     ]  # fmt: skip
@@ -93,8 +93,7 @@ def _epochs(root: Path, cache: Path | None, epochs: int) -> tuple[list[float], l
 
 
 def _held(pid: int) -> int:
-    """Proportional set size in bytes, shared pages divided among those that map them (Linux)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"no proportional set size for process {pid}")
+    """Bytes that a process alone holds, and its part of shared memory (Linux). Files mapped from disk do not count: the
+    system keeps their pages as long as nobody else wants the room."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return sum(int(lines[key].split()[0]) * 1024 for key in ("Anonymous", "Pss_Shmem"))
