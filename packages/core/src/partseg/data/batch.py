@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from partseg.errors import PartsegError
 from partseg.parts.hierarchy import PartHierarchy
@@ -145,13 +147,13 @@ class PartBatch:
         if not items:
             raise PartsegError("nothing to collate")
         sizes = torch.cat([item.ptr.diff() for item in items])
-        cat = lambda xs: None if any(x is None for x in xs) else torch.cat(xs)  # noqa: E731
+        cat = lambda xs: None if any(x is None for x in xs) else _end_to_end(xs)  # noqa: E731
         labels, semantics = _tables([item.labels for item in items]), _tables([item.semantics for item in items])
         flagged = any(item.surface is not None for item in items)
         flags = [torch.ones_like(x.points[:, 0], dtype=bool) if x.surface is None else x.surface for x in items]
         whole = all(len(item.hierarchies) == item.n_shapes for item in items)
         return cls(
-            points=torch.cat([item.points for item in items]),
+            points=_end_to_end([item.points for item in items]),
             ptr=torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]),
             normals=cat([item.normals for item in items]),
             colors=cat([item.colors for item in items]),
@@ -186,7 +188,17 @@ class PartBatch:
 def _tables(tables: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The levels that all have, end to end."""
     levels = [level for level in tables[0] if all(level in table for table in tables)]
-    return {level: torch.cat([table[level] for table in tables]) for level in levels}
+    return {level: _end_to_end([table[level] for table in tables]) for level in levels}
+
+
+def _end_to_end(xs: Sequence[Tensor]) -> Tensor:
+    """`torch.cat`; in a loader's worker straight into shared memory, as torch's own collation does: sending the batch
+    then copies nothing, and the worker's heap does not grow by batches."""
+    if get_worker_info() is None or not any(x.numel() for x in xs):
+        return torch.cat(list(xs))
+    shape = (sum(len(x) for x in xs), *xs[0].shape[1:])
+    storage = torch.UntypedStorage._new_shared(xs[0].element_size() * math.prod(shape), device="cpu")
+    return torch.cat(list(xs), out=torch.empty(0, dtype=xs[0].dtype).set_(storage, 0, shape))
 
 
 def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
