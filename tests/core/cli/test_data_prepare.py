@@ -14,7 +14,6 @@ import pytest
 
 from fakes.psb import write_psb, write_shape
 from partseg.cli.data_names import find_dataset
-from partseg.cli.data_pool import _deaf_children
 from partseg.cli.data_prepare import as_trained, cache_folder, prepare
 from partseg.cli.main import main
 from partseg.data.cache import _open
@@ -179,17 +178,6 @@ def test_workers_end_when_the_first_process_is_killed_and_the_run_when_they_are(
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err.startswith("partseg: a worker process ended abruptly")
-
-
-def test_ctrl_c_while_processes_start_is_heard_afterwards() -> None:
-    reached = []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt), _deaf_children():
-            reached.append(os.kill(os.getpid(), signal.SIGINT))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert reached == [None]
 
 
 def children(pid: int) -> list[int]:
