@@ -1,6 +1,6 @@
 """Part-category AP: bit rows and one matching pass a shape, against comparing boolean masks one by one.
 
-`python benchmarks/perf/ap.py`. The peer is PartNet's definition written down in NumPy, mask by mask; both sides score
+`python benchmarks/perf ap`. The peer is PartNet's definition written down in NumPy, mask by mask; both sides score
 the same shapes in this run and must agree to 1e-6. The target is for AP25, AP50, AP75 and AP50:95 against one run of
 the peer for each IoU, as the released evaluation has it. Beside it stand a peer that compares masks once for all IoUs,
 and a single IoU. Ours gives AP by shape too.
@@ -8,17 +8,14 @@ and a single IoU. Ours gives AP by shape too.
 
 from __future__ import annotations
 
-import argparse
-import os
 import resource
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
-from table import Row, markdown, seconds
+from table import Row, seconds
 
 from partseg.metrics.functional.average_precision import THRESHOLDS, InstanceRecords
 from partseg.metrics.functional.partnet_ap import partnet_instance_ap, partnet_records
@@ -204,19 +201,3 @@ def category(shapes: int = 1200, workers: int = 2) -> list[Row]:
             took < SECONDS and memory < MEMORY,
         )
     ]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shapes", type=int, default=500, help="shapes of the comparison")
-    parser.add_argument("--category", type=int, default=1200, help="shapes of the category")
-    options = parser.parse_args()
-    rows = category(options.category) + compare(options.shapes)  # memory is measured first
-    print(markdown(rows))
-    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"\n{os.cpu_count()} cores{load}.")
-    return 0 if all(row.met for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -80,9 +80,3 @@ def _mask_scores(tree: MergeTree, true: np.ndarray) -> list[float]:
         parts = [labels == p for p in range(k)]
         out.append(float(np.mean([max((p & t).sum() / (p | t).sum() for p in parts) for t in masks])))
     return out
-
-
-if __name__ == "__main__":
-    from table import markdown
-
-    print(markdown(compare()))

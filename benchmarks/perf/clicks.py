@@ -1,17 +1,16 @@
 """Clicks in feature space: time of one click, and of a simulated annotator against re-segmenting for every candidate.
 
-`python benchmarks/perf/clicks.py` prints its own rows; exit status 1 when a target is missed.
+`python benchmarks/perf clicks` prints these rows alone.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from table import Row, markdown, seconds
+from table import Row, seconds
 
 from partseg.geometry.shape import Shape
 from partseg.methods.click_simulation import candidate_elements, mask_iou, simulate_clicks
@@ -113,9 +112,3 @@ def compare(repeats: int, peer_trials: int = 60) -> list[Row]:
         Row("… trials of the same IoU as the peer's", where, f"{np.mean(same):.2%}", "", "", ">= 98%",
             bool(np.mean(same) >= 0.98)),
     ]  # fmt: skip
-
-
-if __name__ == "__main__":
-    rows = compare(3)
-    print(markdown(rows))
-    sys.exit(0 if all(row.met for row in rows) else 1)

@@ -1,6 +1,6 @@
 """Symmetry hierarchies of procedural shapes: how many of their true groups are found, how exactly, and how fast.
 
-`python benchmarks/perf/hierarchy.py`. The truth is how the shapes were made; the detector sees triangles and which part
+`python benchmarks/perf hierarchy`. The truth is how the shapes were made; the detector sees triangles and which part
 each belongs to. A true group, of which every copy may have several parts, is
 
 - *detected* when for each part of the first copy there is a group of exactly that part and its images, with a motion
@@ -16,9 +16,6 @@ each belongs to. A true group, of which every copy may have several parts, is
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +23,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
-from table import Row, markdown
+from table import Row
 
 from partseg.data.procedural import FAMILIES, ProceduralShape, generate
 from partseg.geometry.shape import Shape
@@ -190,20 +187,3 @@ def measure(shapes: int, seed: int, repeats: int) -> list[Row]:
             seconds < SECONDS,
         ),
     ]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shapes", type=int, default=200, help="shapes, taken from all families in turn")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=15, help="runs of the time; medians are shown")
-    options = parser.parse_args()
-    rows = measure(options.shapes, options.seed, options.repeats)
-    print(markdown(rows))
-    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"\nMedian of {options.repeats} runs; {os.cpu_count()} cores{load}.")
-    return 0 if all(row.met for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -160,7 +160,7 @@ def leaf_groups(index: int) -> tuple[Shape, np.ndarray, list[tuple[Symmetry, lis
 
 
 def test_true_groups_of_procedural_shapes() -> None:
-    """Of 40 shapes of as many families; `benchmarks/perf/hierarchy.py` measures more of them, and groups of groups."""
+    """Of 40 shapes of as many families; `benchmarks/perf hierarchy` measures more of them, and groups of groups."""
     found, total = 0, 0
     for index in range(40):
         shape, labels, truth = leaf_groups(index)

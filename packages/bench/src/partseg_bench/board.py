@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from partseg.errors import InputError, PartsegError
 from partseg.methods.registry import list_methods, list_protocols
 from partseg.spec import MethodSpec
+from partseg_bench.yaml_file import read_mapping
 
 EMBEDDED = Path(__file__).parent / "boards" / "embedded.yaml"
 SMALLEST = "tiny"  # the config that methods ship for a training of seconds
-_MAX_BYTES = 4 << 20  # a board is a page of text
 
 
 class _Strict(pydantic.BaseModel, extra="forbid", frozen=True):
@@ -173,16 +172,7 @@ def load_board(path: str | Path | None = None) -> Board:
         InputError: no such file, not YAML, or an entry that is none; the text says which.
     """
     path = EMBEDDED if path is None else Path(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(path, "is larger than any board")
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror or error}", "name a board file") from None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(path, f"cannot be read as YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise InputError(path, "is not a mapping", "a board has methods, datasets and protocols")
+    tree = read_mapping(path, "a board", "methods, datasets and protocols")
     try:
         board = Board.model_validate({"name": path.stem, **tree})
         _check_plain(board.model_dump())

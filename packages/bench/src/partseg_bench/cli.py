@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections import Counter
 
 from partseg.cli.arguments import positive
+from partseg.cli.verbs import run_verb
 from partseg.errors import PartsegError
-from partseg.spec import load_target
 
 DEFAULT_RUNS = "bench_runs"
 
@@ -46,16 +45,7 @@ _VERBS = {
 
 def main(argv: list[str]) -> int:
     """The command."""
-    if argv and argv[0] in ("-h", "--help", "help"):
-        print(_HELP, end="")
-        return 0
-    if argv and argv[0] in _VERBS:
-        return load_target(_VERBS[argv[0]])(argv[1:])
-    close = difflib.get_close_matches(argv[0], _VERBS, 1, 0.6) if argv else []
-    hint = f"did you mean {close[0]!r}?" if close else f"verbs: {', '.join(_VERBS)}"
-    told = f"unknown verb {argv[0]!r}" if argv else "which verb?"
-    print(f"partseg bench: {told}; {hint}", file=sys.stderr)
-    return 2
+    return run_verb("partseg bench", _HELP, _VERBS, argv)
 
 
 def run_command(argv: list[str]) -> int:

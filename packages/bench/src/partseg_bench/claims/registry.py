@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-import yaml
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from partseg.errors import InputError, UnknownNameError
@@ -20,8 +19,8 @@ from partseg.spec import MethodSpec, ProtocolSpec
 from partseg_bench.board import DatasetEntry, MethodEntry
 from partseg_bench.claims.verdict import Direction
 from partseg_bench.facts import dataset_spec, protocol_spec
+from partseg_bench.yaml_file import read_mapping
 
-_MAX_BYTES = 4 << 20  # a file of claims is some pages of text
 _FOLDER = Path("benchmarks") / "claims"
 
 
@@ -166,16 +165,7 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _load(path: Path) -> list[Registered]:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(path, "is larger than any file of claims")
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror or error}", "name a file of claims") from None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(path, f"cannot be read as YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise InputError(path, "is not a mapping", "a file of claims has name, paper and claims")
+    tree = read_mapping(path, "a list of claims", "name, paper and claims")
     try:
         file = ClaimFile.model_validate(tree)
     except pydantic.ValidationError as error:

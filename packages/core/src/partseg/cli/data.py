@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
-
-from partseg.spec import load_target
+from partseg.cli.verbs import run_verb
 
 _HELP = """\
 usage: partseg data <verb> [arguments]
@@ -40,13 +37,4 @@ _VERBS = {
 
 def main(argv: list[str]) -> int:
     """The command; a verb's module is imported when the verb is run."""
-    if argv and argv[0] in ("-h", "--help", "help"):
-        print(_HELP, end="")
-        return 0
-    if argv and argv[0] in _VERBS:
-        return load_target(_VERBS[argv[0]])(argv[1:])
-    close = difflib.get_close_matches(argv[0], _VERBS, 1, 0.6) if argv else []
-    hint = f"did you mean {close[0]!r}?" if close else f"verbs: {', '.join(_VERBS)}"
-    told = f"unknown verb {argv[0]!r}" if argv else "which verb?"
-    print(f"partseg data: {told}; {hint}", file=sys.stderr)
-    return 2
+    return run_verb("partseg data", _HELP, _VERBS, argv)
