@@ -10,7 +10,7 @@ import trimesh
 from partseg.data.batch import PartBatch
 from partseg.errors import PartsegError
 from partseg.geometry.shape import Shape
-from partseg_baselines.point_parts import PointParts, carry, sample_of, segmentation
+from partseg_baselines.point_parts import PointParts, sample_of, segmentation
 from partseg_baselines.point_shapes import DenseShapes, unit_sphere
 
 
@@ -84,26 +84,6 @@ def two_boxes() -> Shape:
     second.apply_translation([3, 0, 0])
     mesh = trimesh.util.concatenate([trimesh.creation.box((1, 1, 1)).subdivide(), second])
     return Shape.from_mesh(mesh.vertices, mesh.faces, name="boxes")
-
-
-def test_faces_take_the_majority_of_their_points_and_others_that_of_the_nearest():
-    shape = two_boxes()
-    truth = (shape.face_centroids[:, 0] > 1.5).astype(np.int64)
-    sample = sample_of(shape, 2000, 0)
-    on_face = truth[sample.face_index]
-    np.testing.assert_array_equal(carry(sample, on_face), truth)
-    noisy = on_face.copy()
-    noisy[np.unique(sample.face_index, return_index=True)[1]] = -1  # the first point of each face
-    np.testing.assert_array_equal(carry(sample, noisy), truth)
-    few = sample_of(shape, 12, 0)  # fewer than faces
-    np.testing.assert_array_equal(carry(few, truth[few.face_index]), truth)
-
-
-def test_ties_on_a_face_go_to_the_lowest_label():
-    shape = Shape.from_mesh(np.eye(3), np.array([[0, 1, 2]]))
-    sample = sample_of(shape, 4, 0)
-    assert carry(sample, np.array([3, 1, 1, 3])).tolist() == [1]
-    assert carry(sample, np.array([-1, 1, 1, -1])).tolist() == [-1]
 
 
 def found_on(sample: Shape, labels: np.ndarray, scores: list[float]) -> PointParts:

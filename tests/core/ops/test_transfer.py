@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -11,7 +12,7 @@ from scipy.optimize import minimize
 from partseg.geometry.adjacency import connected_components, face_adjacency, weld_vertices
 from partseg.geometry.shape import Shape
 from partseg.metrics.functional import class_agnostic_miou
-from partseg.ops.transfer import nearest_elements, nearest_faces, transfer_labels, without_topology
+from partseg.ops.transfer import carry_labels, nearest_elements, nearest_faces, transfer_labels, without_topology
 
 
 def boxes(*places: tuple[float, float, float], size: float = 1.0) -> tuple[Shape, np.ndarray]:
@@ -202,3 +203,35 @@ def test_bad_input_is_named() -> None:
         nearest_faces(shape.vertices, shape.faces, np.array([[np.nan, 0, 0]]))
     with pytest.raises(ValueError, match="no triangles"):
         nearest_faces(shape.vertices, shape.faces[:0], np.zeros((1, 3)))
+
+
+def test_faces_take_the_majority_of_their_points_and_others_that_of_the_nearest():
+    second = trimesh.creation.box((1, 1, 1)).subdivide()
+    second.apply_translation([3, 0, 0])
+    mesh = trimesh.util.concatenate([trimesh.creation.box((1, 1, 1)).subdivide(), second])
+    shape = Shape.from_mesh(mesh.vertices, mesh.faces, name="boxes")
+    truth = (shape.face_centroids[:, 0] > 1.5).astype(np.int64)
+    sample = shape.normalized().sampled(2000)
+    on_face = truth[sample.face_index]
+    np.testing.assert_array_equal(carry_labels(shape, sample, on_face), truth)
+    noisy = on_face.copy()
+    noisy[np.unique(sample.face_index, return_index=True)[1]] = -1  # the first point of each face
+    np.testing.assert_array_equal(carry_labels(shape, sample, noisy), truth)
+    few = shape.normalized().sampled(12)  # fewer than faces
+    np.testing.assert_array_equal(carry_labels(shape, few, truth[few.face_index]), truth)
+
+
+def test_ties_on_a_face_go_to_the_lowest_label():
+    shape = Shape.from_mesh(np.eye(3), np.array([[0, 1, 2]]))
+    sample = shape.normalized().sampled(4)
+    assert carry_labels(shape, sample, np.array([3, 1, 1, 3])).tolist() == [1]
+    assert carry_labels(shape, sample, np.array([-1, 1, 1, -1])).tolist() == [-1]
+
+
+def test_points_that_were_not_drawn_take_the_label_of_the_nearest():
+    points = np.random.default_rng(0).random((500, 3))
+    shape = Shape.from_points(points)
+    sample = shape.normalized().sampled(100)
+    labels = (sample.points[:, 0] > 0).astype(np.int64)
+    near = np.linalg.norm(shape.normalized().points[:, None] - sample.points[None], axis=2).argmin(1)
+    np.testing.assert_array_equal(carry_labels(shape, sample, labels), labels[near])

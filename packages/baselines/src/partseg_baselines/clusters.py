@@ -10,10 +10,10 @@ from partseg.errors import PartsegError
 from partseg.geometry.adjacency import connected_components, weld_vertices
 from partseg.geometry.shape import Shape
 from partseg.ops.kmeans import kmeans
+from partseg.ops.transfer import carry_labels
 from partseg.parts.segmentation import Segmentation
 from partseg.parts.tree import renumber
 from partseg_baselines.components import keep_largest
-from partseg_baselines.point_parts import carry
 from partseg_baselines.ward import WardPositionNormal
 
 
@@ -76,7 +76,7 @@ class EuclideanClusters:
         sample = shape.normalized()
         if shape.is_mesh:
             sample = sample.sampled(self.points, self.seed)
-        labels = renumber(carry(sample, self._clusters(sample.points.astype(np.float64))))
+        labels = renumber(carry_labels(shape, sample, self._clusters(sample.points.astype(np.float64))))
         if parts is not None:
             labels = keep_largest(labels, shape, max(1, parts))
         return Segmentation(shape, renumber(labels))

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from partseg.geometry.shape import Shape
+from partseg.ops.transfer import carry_labels
 from partseg.parts.segmentation import Masks, Segmentation
 
 
@@ -31,27 +32,6 @@ def sample_of(shape: Shape, n: int, seed: int) -> Shape:
     return shape.normalized().sampled(n, seed)
 
 
-def carry(sample: Shape, labels: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n_elements"]:
-    """Labels of sampled points, -1 among them, for every element of the shape they were sampled from.
-
-    A triangle takes the most frequent label of its points (the lowest on a tie); triangles without points, and the
-    points of a cloud, that of the nearest point.
-    """
-    if not sample.is_mesh:
-        return labels.copy()
-    k = int(labels.max(initial=-1)) + 2
-    key, count = np.unique(sample.face_index.astype(np.int64) * k + labels + 1, return_counts=True)
-    face, label = key // k, key % k - 1
-    order = np.lexsort((-label, count, face))  # last of each face: most frequent, then lowest
-    out = np.full(sample.n_elements, -2, np.int64)
-    out[face[order]] = label[order]
-    empty = np.flatnonzero(out == -2)
-    if len(empty):
-        _, near = cKDTree(sample.points).query(sample.element_positions[empty])
-        out[empty] = labels[near]
-    return out
-
-
 def segmentation(shape: Shape, sample: Shape, found: PointParts, parts: int | None, *, complete: bool) -> Segmentation:
     """The segmentation of a shape from the parts found on its sample.
 
@@ -61,11 +41,7 @@ def segmentation(shape: Shape, sample: Shape, found: PointParts, parts: int | No
         parts: keep at most so many, those of the highest score. None keeps all.
         complete: see `InferenceConfig.complete`.
     """
-    if sample.n_elements < shape.n_elements:  # a large cloud, of which points were drawn
-        _, near = cKDTree(sample.points).query(shape.normalized().points)
-        labels = found.labels[near]
-    else:
-        labels = carry(sample, found.labels)
+    labels = carry_labels(shape, sample, found.labels)
     size = np.bincount(labels[labels >= 0], minlength=len(found.scores))
     kept = np.flatnonzero(size)
     kept = kept[np.argsort(-found.scores[kept], kind="stable")][:parts]

@@ -38,6 +38,8 @@ class Augmentation:
 
     def __call__(self, batch: PartBatch, generator: torch.Generator | None = None) -> PartBatch:
         """The batch with each shape transformed. Random numbers come from `generator` (on the CPU)."""
+        if self == Augmentation():
+            return batch
         b, device = batch.n_shapes, batch.points.device
         linear = self.matrices(b, generator).to(device)
         index = batch.index

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -58,12 +58,21 @@ class SharedMLP(nn.Module):
         self.norm = nn.ModuleList(PointNorm(width, eps=eps, momentum=momentum) for width in widths if norm)
         self.dropout = rates
 
-    def forward(self, x: Float[Tensor, "b *n c"]) -> Float[Tensor, "b *n d"]:
+    def forward(
+        self, x: Float[Tensor, "b *n c"], sample: Int[Tensor, " b"] | None = None
+    ) -> Float[Tensor, "b *n d"]:
+        """All layers.
+
+        Args:
+            x: rows of features. sample: which sample each first-axis entry belongs to, numbered from 0, where several
+                are one (points packed end to end): dropout treats these alike. None: each is one.
+        """
         for i, linear in enumerate(self.linear):
             x = linear(x)
             if self.dropout[i] and self.training:
-                keep = x.new_ones(len(x), *[1] * (x.ndim - 2), x.shape[-1])
-                x = x * F.dropout(keep, self.dropout[i])
+                n = len(x) if sample is None else int(sample.max()) + 1 if len(sample) else 0
+                keep = F.dropout(x.new_ones(n, *[1] * (x.ndim - 2), x.shape[-1]), self.dropout[i])
+                x = x * (keep if sample is None else keep[sample])
             if self.norm:
                 x = self.norm[i](x)
             x = F.relu(x)

@@ -105,6 +105,31 @@ def nearest_elements(source: Shape, target: Shape) -> Int[np.ndarray, "m"]:
     return distinct[cKDTree(source.transform.apply(source.points[distinct])).query(where)[1]]
 
 
+def carry_labels(shape: Shape, sample: Shape, labels: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n_elements"]:
+    """Labels of sampled points, -1 among them, for every element of the shape they were sampled from.
+
+    A triangle takes the most frequent label of its points (the lowest on a tie). Triangles without points, and points
+    of a cloud that were not drawn, take that of the nearest.
+
+    Args:
+        shape: a mesh, cloud or splats. sample: from `shape.normalized().sampled(…)`. labels: int64, one a point of it.
+    """
+    if sample.n_elements < shape.n_elements:  # a large cloud, of which points were drawn
+        return labels[cKDTree(sample.points).query(shape.normalized().points)[1]]
+    if not sample.is_mesh:
+        return labels.copy()
+    k = int(labels.max(initial=-1)) + 2
+    key, count = np.unique(sample.face_index.astype(np.int64) * k + labels + 1, return_counts=True)
+    face, label = key // k, key % k - 1
+    order = np.lexsort((-label, count, face))  # last of each face: most frequent, then lowest
+    out = np.full(sample.n_elements, -2, np.int64)
+    out[face[order]] = label[order]
+    empty = np.flatnonzero(out == -2)
+    if len(empty):
+        out[empty] = labels[cKDTree(sample.points).query(sample.element_positions[empty])[1]]
+    return out
+
+
 class Nearest(NamedTuple):
     """The nearest triangle of each point.
 
