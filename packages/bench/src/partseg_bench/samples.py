@@ -185,7 +185,7 @@ def _procedural(split: str, limit: int | None, level: str | None, options: dict[
     from partseg.data.procedural.dataset import KINDS, SPLITS, ProceduralDataset
     from partseg.data.procedural.vocabulary import PART_NAMES
 
-    known = ("seed", "cache", *KINDS)
+    known = ("seed", "cache", "families", *KINDS)
     if unknown := sorted(set(options) - set(known)):
         raise PartsegError(f"procedural has no option {', '.join(unknown)}; it has {', '.join(known)}")
     if split not in SPLITS:
@@ -194,7 +194,10 @@ def _procedural(split: str, limit: int | None, level: str | None, options: dict[
         raise UnknownNameError(f"procedural has no level {level!r}; it has {', '.join(LEVELS)}")
     shares = {kind: float(options[kind]) for kind in KINDS if kind in options} or None
     size, seed = 256 if limit is None else limit, int(options.get("seed", 0))
-    made = ProceduralDataset(split, size, kinds=shares, seed=seed, cache=bool(options.get("cache", False)))
+    families = tuple(options.get("families", ()))
+    made = ProceduralDataset(
+        split, size, kinds=shares, seed=seed, cache=bool(options.get("cache", False)), families=families
+    )
     # the kind is the first thing that a shape draws
     kinds = [str(np.random.default_rng([*made.entropy, i]).choice(KINDS, p=made.share)) for i in range(size)]
 
@@ -217,7 +220,7 @@ def _procedural(split: str, limit: int | None, level: str | None, options: dict[
         dict.fromkeys(LEVELS, PART_NAMES),
         LEVELS,
         load,
-        lambda: [_generators(), [int(x) for x in made.entropy], made.share.tolist()],
+        lambda: [_generators(), [int(x) for x in made.entropy], made.share.tolist(), *made.families],
     )
 
 

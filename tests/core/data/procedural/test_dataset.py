@@ -142,3 +142,26 @@ def test_splits_of_the_datamodule():
     data = Procedural(train_size=3, val_size=2, test_size=1, points=30, seed=4)
     assert [len(data.dataset(s)) for s in ("train", "val", "test", "predict")] == [3, 2, 1, 1]
     assert same(data.dataset("test")[0], ProceduralDataset("test", 9, 30, seed=4)[0])
+
+
+def test_items_carry_their_classes_and_their_tree():
+    for interior in (0, 200):
+        data = ProceduralDataset("train", 4, points=600, interior=interior)
+        for i in range(4):
+            batch, tree = data[i], data.shape(i).hierarchy
+            (over,) = batch.hierarchies
+            assert over.parent.tolist() == tree.parent.tolist() and len(over.leaf_of) == 600 + interior
+            for level in LEVELS:
+                labels = batch.labels[level].numpy()
+                np.testing.assert_array_equal(over.cut(level=level), labels)
+                wanted = np.array([tree.semantic_id[node] for node in tree.cut_nodes(level=level)])
+                np.testing.assert_array_equal(batch.semantics[level].numpy(), wanted[labels])
+
+
+def test_families_can_be_chosen():
+    data = ProceduralDataset("train", 30, points=50, kinds={"assembled": 1.0}, families=["table", "chair"])
+    assert {data.shape(i).family for i in range(30)} == {"chair", "table"}
+    module = Procedural(families=["sofa"], fused=0.0, organic=0.0, points=50)
+    assert {module.dataset("val").shape(i).family for i in range(5)} == {"sofa"}
+    with pytest.raises(UnknownNameError, match=r"unknown families \['charis'\]"):
+        ProceduralDataset("train", 1, families=["charis"])

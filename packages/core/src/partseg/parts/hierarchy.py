@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -271,6 +271,14 @@ class PartHierarchy:
         out = np.zeros(len(self.leaf_of), bool)
         out[self.members(node)] = True
         return out
+
+    def over(self, elements: Int[np.ndarray, "m"]) -> PartHierarchy:
+        """The same tree over other elements, each of which stands for one of these: samples for the faces they lie on.
+
+        Args:
+            elements: numbers of elements of this hierarchy.
+        """
+        return replace(self, leaf_of=self.leaf_of[elements])
 
     # -- cuts ---------------------------------------------------------------------------------------------------
 

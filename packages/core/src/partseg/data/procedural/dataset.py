@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from partseg.data.batch import PartBatch
 from partseg.data.datamodule import PartDataModule
-from partseg.data.procedural import LEVELS, ProceduralShape, generate
+from partseg.data.procedural import FAMILIES, LEVELS, ProceduralShape, generate
 from partseg.data.procedural.cache import ShapeCache
 from partseg.data.procedural.fused import fuse
 from partseg.data.procedural.organic import organic
@@ -29,6 +29,7 @@ class ProceduralDataset(Dataset):
         size: number of shapes.
         points: surface points of each, with normals and labels at the levels coarse, middle, fine.
         kinds: share of each kind: "assembled" (several components), "fused" (one remeshed surface), "organic".
+        families: assembled and fused shapes are of these families only (`partseg.data.procedural.FAMILIES`).
         seed: another seed gives other shapes.
         cache: keep fused and organic shapes, the dear ones, on disk (see `partseg.data.procedural.cache`). Items are
             the same either way.
@@ -45,6 +46,7 @@ class ProceduralDataset(Dataset):
         seed: int = 0,
         interior: int = 0,
         cache: bool = False,
+        families: Sequence[str] | None = None,
     ) -> None:
         if split not in SPLITS:
             raise UnknownNameError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
@@ -53,6 +55,9 @@ class ProceduralDataset(Dataset):
             raise UnknownNameError(f"unknown kinds {sorted(unknown)}; there are {', '.join(KINDS)}")
         share = np.array([kinds.get(kind, 0.0) for kind in KINDS])
         self.share = share / share.sum()
+        self.families = tuple(sorted(families or ()))
+        if unknown := sorted(set(self.families) - set(FAMILIES)):
+            raise UnknownNameError(f"unknown families {unknown}; there are {', '.join(sorted(FAMILIES))}")
         self.size, self.points, self.interior = size, points, interior
         self.cache = ShapeCache(n_points=0) if cache else None
         self.entropy = (seed, SPLITS[split])
@@ -69,14 +74,17 @@ class ProceduralDataset(Dataset):
         def build() -> ProceduralShape:
             if kind == "organic":
                 return organic(rng, seed=seed, index=i)
-            shape = generate(seed, i)
+            family = self.families[int(rng.integers(len(self.families)))] if self.families else None
+            shape = generate(seed, i, family)
             return fuse(shape, rng) if kind == "fused" else shape
 
         if self.cache is None or kind == "assembled":
             return build()
         # what is drawn from rng after the kind does not depend on the shares
         shape, _ = self.cache.get(
-            {"dataset": kind, "seed": self.entropy[0], "split": self.entropy[1], "index": i}, build
+            {"dataset": kind, "seed": self.entropy[0], "split": self.entropy[1], "index": i}
+            | ({"families": list(self.families)} if self.families and kind == "fused" else {}),
+            build,
         )
         return shape
 
@@ -85,18 +93,24 @@ class ProceduralDataset(Dataset):
             raise IndexError(f"shape {i} of {self.size}")
         shape = self.shape(i)
         sample = shape.sample(self.points, np.random.default_rng([*self.entropy, i, 1]))
-        points, normals, labels, surface = sample.points, sample.normals, sample.labels, None
+        points, normals, surface = sample.points, sample.normals, None
+        row = np.arange(self.points)
         if self.interior:
             rng = np.random.default_rng([*self.entropy, i, 2])
-            inside, row = interior_points(points, normals, self.interior, rng)
+            inside, below = interior_points(points, normals, self.interior, rng)
             points, normals = np.concatenate([points, inside]), np.concatenate([normals, np.zeros_like(inside)])
-            labels = {level: np.concatenate([x, x[row]]) for level, x in labels.items()}
+            row = np.concatenate([row, below])
             surface = torch.arange(len(points)) < self.points
+        tree = shape.hierarchy
+        labels = {level: sample.labels[level][row] for level in LEVELS}
+        classes = {level: tree.semantic_id[nodes].astype(np.int64) for level, nodes in shape.level_nodes.items()}
         return PartBatch(
             points=torch.from_numpy(np.ascontiguousarray(points, np.float32)),
             ptr=torch.tensor([0, len(points)]),
             normals=torch.from_numpy(np.ascontiguousarray(normals, np.float32)),
             labels={level: torch.from_numpy(labels[level]) for level in LEVELS},
+            semantics={level: torch.from_numpy(classes[level][labels[level]]) for level in LEVELS},
+            hierarchies=(tree.over(sample.face_index[row]),),
             names=(f"{shape.family}-{i}",),
             surface=surface,
         )
@@ -109,6 +123,7 @@ class Procedural(PartDataModule):
         train_size, val_size, test_size: shapes in each split.
         points: surface points of a shape.
         assembled, fused, organic: shares of the three kinds.
+        families: assembled and fused shapes are of these families only, e.g. [chair]; none: of all.
         interior: labelled points inside each shape, in training and validation.
         cache: keep fused and organic shapes on disk, about 0.3 MB each, for the next epoch or run.
         batch_size, workers, augmentation, seed: see `PartDataModule`.
@@ -123,6 +138,7 @@ class Procedural(PartDataModule):
         assembled: float = 0.35,
         fused: float = 0.25,
         organic: float = 0.4,
+        families: Sequence[str] | None = None,
         interior: int = 0,
         cache: bool = False,
         batch_size: int = 4,
@@ -133,9 +149,10 @@ class Procedural(PartDataModule):
         super().__init__(batch_size, workers, augmentation, seed)
         self.sizes = {"train": train_size, "val": val_size, "test": test_size, "predict": test_size}
         self.points, self.interior, self.cache = points, interior, cache
+        self.families = tuple(families or ())
         self.kinds = {"assembled": assembled, "fused": fused, "organic": organic}
 
     def dataset(self, split: str) -> ProceduralDataset:
         interior = self.interior if split in ("train", "val") else 0
         size = self.sizes[split]
-        return ProceduralDataset(split, size, self.points, self.kinds, self.seed, interior, self.cache)
+        return ProceduralDataset(split, size, self.points, self.kinds, self.seed, interior, self.cache, self.families)
