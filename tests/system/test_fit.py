@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
+from fakes.wandb_runs import history, images
 from partseg.cli.main import main
+from partseg.methods.registry import list_methods
 from partseg.parts.segmentation import Segmentation
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
@@ -51,6 +57,64 @@ def test_fit_test_and_predict(folder: Path, capsys: pytest.CaptureFixture) -> No
     seg = Segmentation.load(files[0])
     assert seg.shape.n_elements == 400
     assert seg.tree is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [spec.name for spec in list_methods() if "tiny" in spec.configs])
+def test_every_method_leaves_curves_and_pictures(folder: Path, method: str) -> None:
+    watched = ["--trainer.val_check_interval=1", "--evaluation.validation_shapes=2", "--renders.shapes=1"]
+    assert main(["fit", "--config", f"{method}/tiny", *SMALL, *QUIET, "--trainer.max_steps=2", *watched]) == 0
+    (file,) = folder.rglob("metrics.csv")
+    with file.open() as lines:
+        rows = [*csv.DictReader(lines)]
+    for level in ("coarse", "middle", "fine"):
+        curve = [(row["step"], float(row[f"val/miou_{level}"])) for row in rows if row[f"val/miou_{level}"]]
+        assert [step for step, _ in curve] == ["0", "1"]
+        assert all(0 < score <= 1 for _, score in curve)
+    run = file.parent
+    assert [path.parent.name for path in sorted(run.glob("renders/*/000000-*.png"))] == ["step_000001", "step_000002"]
+    assert (run / "config.yaml").exists()
+    assert [*(run / "checkpoints").iterdir()]
+
+
+@pytest.fixture
+def wandb(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """W&B as on a machine without an account."""
+    module = pytest.importorskip("wandb", reason="needs partseg-core[wandb]")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(folder / "no-netrc"))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    yield module
+    module.finish()
+    module.teardown()
+
+
+@pytest.mark.slow
+def test_a_run_on_wandb(folder: Path, wandb: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    arguments = ["--config", "partfield/tiny", *SMALL, *QUIET, "--trainer.max_steps=2", "--trainer.log_every_n_steps=1"]
+    arguments += ["--evaluation.validation_shapes=1", "--trainer.logger=WandbLogger", "--trainer.logger.project=parts"]
+    assert main(["fit", *arguments]) == 0
+    wandb.finish()
+    logged = [name for row in history(folder) for name in row]
+    assert {"train/loss", "val/loss", "val/miou_fine", "val/renders/filenames"} <= set(logged)
+    assert len(images(folder)) == 2
+    (file,) = folder.glob("lightning_logs/version_0/metrics.csv")  # the CSV file is written too
+    assert {"train/loss", "val/loss", "val/miou_fine"} <= set(file.read_text().splitlines()[0].split(","))
+    assert [path.name for path in folder.iterdir() if path.suffix == ".yaml"] == []  # all lies in the run's folder
+
+
+def test_what_wandb_lacks_is_one_line(
+    folder: Path, wandb: ModuleType, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--config", "partfield/tiny", *SMALL, *QUIET, "--trainer.logger=WandbLogger"]
+    assert main(["fit", *arguments]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("partseg: W&B: ") and "WANDB_MODE=offline" in error
+    monkeypatch.setitem(sys.modules, "wandb", None)  # not installed
+    assert main(["fit", *arguments]) == 1
+    assert "pip install 'partseg-core[wandb]'" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_checkpoint_of_fit_segments_files(folder: Path) -> None:

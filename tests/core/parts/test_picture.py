@@ -179,6 +179,10 @@ def test_contact_sheet(tmp_path):
     assert (tmp_path / "sheet.png").exists()
     pixels = np.asarray(sheet)
     np.testing.assert_array_equal(pixels[12:112, 12:112], pixels[12:112, 124:224])  # same shape, same picture
+    renumbered = [(shape, labels, ""), (shape, 1 - labels, ""), (grid_mesh(), 1 - labels, "")]
+    cells = [np.asarray(contact_sheet(renumbered, 3, cell=100))[12:112, x : x + 100] for x in (12, 124, 236)]
+    np.testing.assert_array_equal(cells[0], cells[1])  # parts keep the colours of the cell before
+    assert (cells[0] != cells[2]).any()  # unless it is another shape's
     assert contact_sheet([], 3, cell=100).size == (124, 150)
 
 

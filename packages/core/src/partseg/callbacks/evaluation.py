@@ -90,4 +90,4 @@ class EvaluateParts(lightning.Callback):
         for level, metric in self.metrics.items():
             score = metric.to(module.device).compute()
             if not np.isnan(float(score)):
-                module.log(f"{stage}/miou_{level}", score)
+                module.log(f"{stage}/miou_{level}", score, sync_dist=True)

@@ -37,7 +37,12 @@ class SavePredictions(lightning.Callback):
     ) -> None:
         """Save what `predict_step` returned."""
         for seg in outputs:
-            name = f"{self.count:06d}-" + re.sub(r"[^\w.-]+", "-", seg.shape.name)
+            stem = file_stem(self.count, seg.shape.name)
             for suffix in self.formats:
-                seg.save(self.folder / f"{name}.{suffix.removeprefix('.')}")
+                seg.save(self.folder / f"{stem}.{suffix.removeprefix('.')}")
             self.count += trainer.world_size  # ranks take shapes in turn
+
+
+def file_stem(number: int, name: str) -> str:
+    """A file's name for the shape with a number in the order of the data: "000012-chair-4"."""
+    return f"{number:06d}-" + re.sub(r"[^\w.-]+", "-", name)

@@ -23,10 +23,15 @@ examples:
   partseg {verb} --config partfield/small --data.batch_size 8 --trainer.max_steps 2000
   partseg {verb} --config my.yaml --model.config.optim.learning_rate 3e-4
   partseg {verb} --config partfield/tiny --data PartNet --data.root D --data.category Chair --data.level 3
+  partseg {verb} --config partfield/tiny --evaluation.validation_shapes 16 --trainer.default_root_dir runs/a
+  partseg {verb} --config partfield/tiny --trainer.logger WandbLogger --trainer.logger.project parts
 
 --config   a YAML file, or <method>/<config> for one that ships (`partseg methods <method>` lists them)
 --model    a method's name or a class path
 --data     a dataset's name ("partnet" or "PartNet", see `partseg datasets`) or a class path (default: procedural)
+Curves go to lightning_logs/version_<n>/metrics.csv under the root directory, pictures of validation shapes to renders/
+beside it; a WandbLogger (pip install 'partseg-core[wandb]') gets both too, without account or network if
+WANDB_MODE=offline.
 Every option of Lightning's command line is understood; `partseg {verb} --config partfield/tiny --print_config` shows
 them all with their values, `partseg {verb} --full-help` describes them.
 """

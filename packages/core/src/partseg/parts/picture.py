@@ -101,7 +101,7 @@ def part_picture(
         x = pen.write(margin, 14, title or shape.name, 22, _TEXT, width - 2 * margin - 240)
         pen.write(x + 14, 20, _count(shape), 15, _FAINT, width - x - margin)
     for r, (name, labels) in enumerate(levels):
-        pen.write(margin, head + (r + 1) * row - line - gap // 2, _caption(name, labels), 16, _TEXT, width - 2 * margin)
+        pen.write(margin, head + (r + 1) * row - line - gap // 2, caption(name, labels), 16, _TEXT, width - 2 * margin)
     if path is not None:
         _save(picture, path)
     return picture
@@ -117,6 +117,9 @@ def contact_sheet(
     up: str | tuple[float, float, float] = "y",
 ) -> Image:
     """Many shapes on one sheet, one view each, with a caption below: a preview of a data set.
+
+    Cells that follow one another with the same shape (the same object) are drawn once and read together: where they
+    can, parts keep the colours of the cell before.
 
     Args:
         items: (shape, part of every element or None, caption) of each cell, row by row.
@@ -137,10 +140,13 @@ def contact_sheet(
     step_x, step_y = cell + pad, cell + line + pad
     canvas = np.empty((rows * step_y + pad, columns * step_x + pad, 3), np.uint8)
     canvas[:] = BACKGROUND
+    last = None
     for i, (shape, labels, _) in enumerate(items):
-        (drawn,), (size,) = _draw(shape, [view], (cell, cell), up)
+        if shape is not last:
+            (drawn,), (size,) = _draw(shape, [view], (cell, cell), up)
+            last, edges, before = shape, _seen_edges([drawn.buffers]), None
         labels = _levels(shape, labels)[0][1]
-        colors, _ = _colors(shape, labels, _seen_edges([drawn.buffers]), None)
+        colors, before = _colors(shape, labels, edges, before)
         top = pad + i // columns * step_y + (cell - size[0]) // 2
         left = pad + i % columns * step_x + (cell - size[1]) // 2
         canvas[top : top + size[0], left : left + size[1]] = shade(
@@ -154,6 +160,18 @@ def contact_sheet(
     if path is not None:
         _save(picture, path)
     return picture
+
+
+def caption(name: str, labels: Labels | None) -> str:
+    """What a picture shows, for the line below it: "fine: 12 parts"; just the name without labels."""
+    if labels is None:
+        return name
+    parts = len(np.unique(labels[labels >= 0]))
+    missing = np.count_nonzero(labels < 0)
+    text = f"{parts} part{'' if parts == 1 else 's'}"
+    if missing:
+        text += f", {100 * missing / len(labels):.0f} % of the elements in none"
+    return f"{name}: {text}" if name else text
 
 
 def _levels(shape: Shape, given: object) -> list[tuple[str, np.ndarray | None]]:
@@ -236,17 +254,6 @@ def _colors(
 def _count(shape: Shape) -> str:
     noun = {"mesh": "triangles", "cloud": "points", "splats": "splats"}[shape.kind]
     return f"{shape.n_elements:,} {noun}"
-
-
-def _caption(name: str, labels: np.ndarray | None) -> str:
-    if labels is None:
-        return name
-    parts = len(np.unique(labels[labels >= 0]))
-    missing = np.count_nonzero(labels < 0)
-    text = f"{parts} part{'' if parts == 1 else 's'}"
-    if missing:
-        text += f", {100 * missing / len(labels):.0f} % of the elements in none"
-    return f"{name}: {text}" if name else text
 
 
 class _Pen:
