@@ -33,7 +33,7 @@ def _jit_unchecked(jit: Callable[..., Any]) -> Callable[..., Any]:
 # Every annotation of these packages is checked on every call, array shapes among them (see annotations.py), in the test
 # process; processes that tests start run as users run them. Must come before the first import of the packages.
 numba.njit = _jit_unchecked(numba.njit)
-PACKAGES = ["partseg", "partseg_partfield", "partseg_baselines", "partseg_bench"]
+PACKAGES = ["partseg", "partseg_partfield", "partseg_recursive_partnet", "partseg_baselines", "partseg_bench"]
 install_import_hook(PACKAGES, "annotations.after_the_call")
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -136,6 +136,8 @@ class MethodSpec(_Named):
         weights: weights that ship, name -> folder inside a package as ``"package:folder"``; empty when none do.
         default_weights: the name of those that are loaded when none are named.
         trainable: False for methods that only cluster or match.
+        converter: the function behind `partseg convert <method>`, as ``"module:function"``: it turns a checkpoint that
+            the authors released into weights, and is given the arguments after the method's name. None: there is none.
         published: the paper's own numbers.
         status: dataset name -> how far our reproduction is; a dataset not listed is "not attempted".
     """
@@ -152,14 +154,16 @@ class MethodSpec(_Named):
     weights: Mapping[str, str] = field(default_factory=dict)
     default_weights: str | None = None
     trainable: bool = True
+    converter: str | None = None
     published: tuple[PublishedResult, ...] = ()
     status: Mapping[str, Status] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_target("method", self.method)
-        if self.inference is not None:
-            self._check_target("inference", self.inference)
+        for what, target in (("inference", self.inference), ("converter", self.converter)):
+            if target is not None:
+                self._check_target(what, target)
         self._check_choices("capability", self.capabilities, get_args(Capability))
         self._check_choices("need", self.needs, get_args(Feature))
         self._check_choices("status", tuple(self.status.values()), get_args(Status))

@@ -57,6 +57,7 @@ BUILT_IN: dict[str, tuple[AnySpec, ...]] = {
             ("methods", "list the installed methods", "listing:methods"),
             ("datasets", "list the installed datasets", "listing:datasets"),
             ("protocols", "list the installed evaluation protocols", "listing:protocols"),
+            ("convert", "turn a checkpoint that a method's authors released into weights", "convert:main"),
             ("doctor", "say what is installed, what is broken and how to mend it", "doctor:main"),
             ("data", "check, prepare and look at datasets; write embedded shapes to files", "data:main"),
             ("fit", "train a method", "train:fit"),

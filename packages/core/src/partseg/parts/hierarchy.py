@@ -52,6 +52,12 @@ class Symmetry:
         if not np.isfinite([*self.point, length, self.step]).all() or abs(length - 1) > 1e-4:
             raise PartsegError("a symmetry needs finite parameters and a direction of length 1")
 
+    def scaled(self, scale: float, offset: Sequence[float] | Float[np.ndarray, "3"]) -> Symmetry:
+        """The same motion in coordinates xyz * scale + offset; scale > 0."""
+        x, y, z = (np.asarray(self.point) * scale + np.asarray(offset)).tolist()
+        step = self.step * scale if self.kind == "translational" else self.step
+        return replace(self, point=(x, y, z), step=step)
+
     def apply(self, xyz: Float[np.ndarray, "n 3"], copy: int = 1) -> Float[np.ndarray, "n 3"]:
         """Points of the first copy moved onto copy number `copy` (0 = unchanged), float64."""
         xyz, p, d = np.asarray(xyz, np.float64), np.asarray(self.point), np.asarray(self.direction)
