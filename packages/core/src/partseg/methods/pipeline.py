@@ -152,7 +152,7 @@ def _write(seg: Segmentation, folder: Path, levels: Sequence[int], tree: bool, p
         from partseg.parts.picture import part_picture
 
         rows = {f"{k} parts": seg.tree.cut(k) for k in sorted(set(levels))} if levels else seg.labels
-        part_picture(seg.shape, rows, folder / PICTURE, title=seg.shape.name)
+        part_picture(seg.shape, rows, folder / PICTURE, title=seg.shape.name, hierarchy=seg.hierarchy)
 
 
 def _publish(aside: Path, folder: Path, names: tuple[str, ...]) -> None:

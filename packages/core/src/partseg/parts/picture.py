@@ -22,12 +22,14 @@ from partseg.geometry.buffers import (
 from partseg.geometry.camera import frame_views
 from partseg.geometry.render import CLAY
 from partseg.geometry.shading import BACKGROUND, Light, light, shade
+from partseg.parts.arrows import MOST, draw_arrows, legend, symmetry_arrows
 from partseg.parts.palette import assign_colors, element_colors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from partseg.geometry.shape import Shape
+    from partseg.parts.hierarchy import PartHierarchy
 
 Labels = Int[np.ndarray, "n"]
 
@@ -50,6 +52,7 @@ def part_picture(
     views: Sequence[tuple[float, float]] = VIEWS,
     up: str | tuple[float, float, float] = "y",
     width: int = 1600,
+    hierarchy: PartHierarchy | None = None,
 ) -> Image:
     """Draw a shape from several sides, coloured by part; one row for each labelling.
 
@@ -65,6 +68,8 @@ def part_picture(
         views: azimuth and elevation of each view in degrees, see :func:`partseg.geometry.camera.fit_camera`.
         up: up axis of the shape.
         width: width of the picture in pixels.
+        hierarchy: over the elements; its symmetries, the 12 largest that a row's parts show, are drawn as arrows:
+            mirrors red, shifts blue, turns green (:func:`partseg.parts.arrows.symmetry_arrows`).
 
     Returns:
         RGB Pillow image, about ``width`` wide.
@@ -87,12 +92,17 @@ def part_picture(
     space = spare / max(1, len(sizes) - 1) if len(sizes) > 1 else 0
     edges = _seen_edges([view.buffers for view in drawn])
     before = None
+    arrows = [
+        [] if hierarchy is None or labels is None else symmetry_arrows(hierarchy, shape, labels) for _, labels in levels
+    ]
     for r, (_, labels) in enumerate(levels):
         colors, before = _colors(shape, labels, edges, before)
         left = float(margin) if len(sizes) > 1 else margin + spare / 2
         for view, (height, wide) in zip(drawn, sizes, strict=True):
             top = head + r * row + (row - line - gap - height) // 2
             image = shade(view.buffers, colors, view.light, labels=labels, supersample=_SUPERSAMPLE)
+            if arrows[r]:
+                image = draw_arrows(image, arrows[r][:MOST], view.buffers.camera, width / 600)
             canvas[top : top + height, int(left) : int(left) + wide] = image
             left += wide + space
     picture = images.fromarray(canvas)
@@ -101,7 +111,10 @@ def part_picture(
         x = pen.write(margin, 14, title or shape.name, 22, _TEXT, width - 2 * margin - 240)
         pen.write(x + 14, 20, _count(shape), 15, _FAINT, width - x - margin)
     for r, (name, labels) in enumerate(levels):
-        pen.write(margin, head + (r + 1) * row - line - gap // 2, caption(name, labels), 16, _TEXT, width - 2 * margin)
+        y, room = head + (r + 1) * row - line - gap // 2, width - margin
+        x = pen.write(margin, y, caption(name, labels), 16, _TEXT, room - margin)
+        for text, color in legend(arrows[r]):
+            x = pen.write(x + 10, y, text, 16, color, room - x - 10)
     if path is not None:
         _save(picture, path)
     return picture
