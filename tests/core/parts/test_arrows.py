@@ -140,22 +140,26 @@ def test_what_cannot_be_drawn_is_left_out():
     np.testing.assert_array_equal(draw_arrows(blank, [], CAMERA), blank)
 
 
-def test_pictures_show_symmetries(tmp_path):
-    for kind, motion in MOTIONS.items():
-        shape, tree, labels = group(motion)
-        levels = {"fine": labels, "coarse": np.minimum(labels, 1)}
-        plain = np.asarray(part_picture(shape, levels, width=800))
-        shown = np.asarray(part_picture(shape, levels, width=800, hierarchy=tree))
-        assert plain.shape == shown.shape
-        changed = (plain != shown).any(-1)
-        half = np.flatnonzero(changed.any(1)).max()
-        assert half < 0.6 * len(changed)  # only the row that tells the copies apart
-        assert inked(shown, kind).sum() > 100 + inked(plain, kind).sum()
-        flat = part_picture(shape, levels, width=800, hierarchy=PartHierarchy.from_labels(labels))
-        np.testing.assert_array_equal(plain, np.asarray(flat))
-        np.testing.assert_array_equal(plain, np.asarray(part_picture(shape, levels, width=800)))
-        part_picture(shape, None, hierarchy=tree)  # no parts, no arrows
+@pytest.mark.parametrize("kind", MOTIONS)
+def test_pictures_show_symmetries(kind):
+    shape, tree, labels = group(MOTIONS[kind])
+    levels, look = {"fine": labels, "coarse": np.minimum(labels, 1)}, {"width": 700, "views": [(30.0, 40.0)]}
+    plain = np.asarray(part_picture(shape, levels, **look))
+    shown = np.asarray(part_picture(shape, levels, hierarchy=tree, **look))
+    assert plain.shape == shown.shape
+    changed = np.flatnonzero((plain != shown).any((1, 2)))
+    assert changed.max() < 0.6 * len(plain)  # only the row that tells the copies apart
+    assert inked(shown, kind).sum() > 50 + inked(plain, kind).sum()
+    flat = part_picture(shape, levels, hierarchy=PartHierarchy.from_labels(labels), **look)
+    np.testing.assert_array_equal(plain, np.asarray(flat))
+    bare = [np.asarray(part_picture(shape, None, hierarchy=given, **look)) for given in (None, tree)]
+    np.testing.assert_array_equal(*bare)  # no parts, no arrows
 
-        seg = Segmentation(shape, labels).with_hierarchy(tree)
-        write_results(seg, tmp_path / kind)
-        assert inked(np.asarray(Image.open(tmp_path / kind / "parts.png")), kind).sum() > 500
+
+def test_results_of_segmenting_show_symmetries(tmp_path):
+    shape, tree, labels = group(MOTIONS["rotational"])
+    seg = Segmentation(shape, labels)
+    write_results(seg, tmp_path / "flat")
+    write_results(seg.with_hierarchy(tree), tmp_path / "tree")
+    flat, shown = (np.asarray(Image.open(tmp_path / name / "parts.png")) for name in ("flat", "tree"))
+    assert inked(shown, "rotational").sum() > 500 + inked(flat, "rotational").sum()

@@ -102,7 +102,7 @@ def part_picture(
             top = head + r * row + (row - line - gap - height) // 2
             image = shade(view.buffers, colors, view.light, labels=labels, supersample=_SUPERSAMPLE)
             if arrows[r]:
-                image = draw_arrows(image, arrows[r][:MOST], view.buffers.camera, width / 600)
+                image = draw_arrows(image, arrows[r][:MOST], view.buffers.camera, max(1.6, width / 600))
             canvas[top : top + height, int(left) : int(left) + wide] = image
             left += wide + space
     picture = images.fromarray(canvas)
