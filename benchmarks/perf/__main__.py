@@ -22,6 +22,7 @@ import numba
 import numpy
 import partnet_index
 import pool
+import recursive
 import segment
 import sklearn
 import torch
@@ -42,6 +43,7 @@ GROUPS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "hierarchy": lambda o: hierarchy.measure(shapes=200, seed=0, repeats=15),
     "scores": lambda o: [*class_agnostic.compare(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
     "clicks": lambda o: clicks.compare(o.repeats),
+    "recursive": lambda o: recursive.measure(o.repeats),
 }
 
 

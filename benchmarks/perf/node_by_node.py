@@ -14,6 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def features_of(model, cloud: Tensor, whole: Tensor | None, points: Tensor) -> Tensor:
+    """Features of a node's points: rows of the whole shape's, or of a point-wise network run at the node."""
+    return model.point_features(cloud[points][None]) if whole is None else whole[points]
+
+
+def whole_features(model, cloud: Tensor) -> Tensor | None:
+    """PointNet++ reads the whole shape once; a point-wise PointNet 2 is run again at every node, as in the paper."""
+    return model.point_features(cloud[None]) if hasattr(model.points, "down") else None
+
+
 def encode(model, cloud: Tensor) -> Tensor:
     return model.encoder(cloud, torch.zeros(len(cloud), dtype=torch.long)).amax(0)
 
@@ -44,13 +54,13 @@ def contexts(model, node: Tensor, generator: bool) -> tuple[Tensor, Tensor]:
     return left, right
 
 
-def losses(model, cloud: Tensor, tree) -> Tensor:
+def losses(model, cloud: Tensor, tree, listed: int | None = None) -> Tensor:
     """Sum over one shape's nodes of both cross-entropies, divided by the number of internal nodes (teacher forcing).
 
     Args:
-        cloud: (n, c). tree: a `Tree`.
+        cloud: (n, c). tree: a `Tree`. listed: repeat each node's points up to this number, as the release does.
     """
-    features = model.point_features(cloud[None])
+    features = whole_features(model, cloud)
     below: dict[int, list[int]] = {}
     for i, parent in enumerate(tree.parent.tolist()):
         below.setdefault(parent, []).append(i)
@@ -58,15 +68,17 @@ def losses(model, cloud: Tensor, tree) -> Tensor:
 
     def visit(i: int, context: Tensor) -> Tensor:
         start, stop = int(tree.start[i]), int(tree.stop[i])
-        points = torch.from_numpy(tree.order[start:stop])
+        within = torch.arange(stop - start if listed is None else listed) % max(stop - start, 1)
+        points = torch.from_numpy(tree.order[start:stop])[within]
         node, seen = node_rows(model, cloud[points], context)
         loss = F.cross_entropy(model.classifier(seen[None]), torch.tensor([int(tree.type[i])]))
         cuts = torch.tensor(tree.cuts[i], dtype=torch.long)
         if len(cuts):
-            wanted = (torch.arange(start, stop)[:, None] >= cuts[None]).sum(1)
+            wanted = ((start + within)[:, None] >= cuts[None]).sum(1)
             at_once = tree.type[i] == 2 and model.copies is not None
             labeller = model.copies if at_once else model.binary
-            logits = label(labeller, node, features[points], model.config.pooled_points)
+            rows = features_of(model, cloud, features, points)
+            logits = label(labeller, node, rows, model.config.pooled_points)
             loss = loss + F.cross_entropy(logits, wanted)
         left, right = contexts(model, node, model.symmetry is not None and tree.type[i] == 2)
         for child in below.get(i, []):
@@ -85,23 +97,24 @@ def parts(model, cloud: Tensor, min_points: int = 20) -> Iterator[tuple[Tensor, 
     Args:
         cloud: (n, c).
     """
-    features = model.point_features(cloud[None])
+    features = whole_features(model, cloud)
     yield from _parts(model, cloud, features, torch.arange(len(cloud)), encode(model, cloud), min_points)
 
 
 def _parts(
-    model, cloud: Tensor, features: Tensor, points: Tensor, context: Tensor, min_points: int
+    model, cloud: Tensor, features: Tensor | None, points: Tensor, context: Tensor, min_points: int
 ) -> Iterator[tuple[Tensor, int]]:
     node, seen = node_rows(model, cloud[points], context)
     kind = int(model.classifier(seen[None]).argmax())
     pooled = model.config.pooled_points
+    rows = features_of(model, cloud, features, points)
     if kind == 2 and model.copies is not None:
-        copy = label(model.copies, node, features[points], pooled).argmax(1)
+        copy = label(model.copies, node, rows, pooled).argmax(1)
         for k in range(int(copy.max()) + 1):
             yield points[copy == k], k
         return
     if kind in (1, 2, 3):
-        side = label(model.binary, node, features[points], pooled).argmax(1).bool()
+        side = label(model.binary, node, rows, pooled).argmax(1).bool()
         if min(int(side.sum()), int((~side).sum())) > min_points:
             left, right = contexts(model, node, kind == 2)
             yield from _parts(model, cloud, features, points[~side], left, min_points)

@@ -45,6 +45,9 @@ class TreeOutput:
     leaves: Int[Tensor, "l"] | None = None
 
 
+_CHUNK = 4096  # pairs at a time where no gradient is wanted: their rows stay in the cache
+
+
 class ChildDecoder(nn.Module):
     """From a node's feature to the contexts of its children: tanh layers, one head each."""
 
@@ -89,8 +92,20 @@ class PointLabeller(nn.Module):
         Args:
             points, nodes: features. point, node: rows of both, one of each for every pair.
         """
-        at_node = self.node(nodes)
-        x = self.point(points).index_select(0, point).add_(at_node.index_select(0, node))
+        at_point, at_node = self.point(points), self.node(nodes)
+        if self.training or torch.is_grad_enabled():
+            return self._pairs(at_point, at_node, point, node)
+        chunks = zip(point.split(_CHUNK), node.split(_CHUNK), strict=True)
+        return torch.cat([self._pairs(at_point, at_node, *chunk) for chunk in chunks])
+
+    def _pairs(
+        self,
+        at_point: Float[Tensor, "n w"],
+        at_node: Float[Tensor, "m w"],
+        point: Int[Tensor, "p"],
+        node: Int[Tensor, "p"],
+    ) -> Float[Tensor, "p k"]:
+        x = at_point.index_select(0, point).add_(at_node.index_select(0, node))
         if self.rate and self.training:
             x = x * F.dropout(at_node.new_ones(at_node.shape), self.rate)[node]
         x = F.relu(x if self.norm is None else self.norm(x), inplace=True)
