@@ -45,6 +45,7 @@ PUBLISHED = {
     "euclidean-clusters": "partseg-baselines",
     "partnet-segmentation": "partseg-baselines",
     "sgpn": "partseg-baselines",
+    "recursive-partnet": "partseg-recursive-partnet",
 }
 
 # Core's own entries need no entry point, so that they are there in a source tree as well as in an installed package.
