@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 import ap
+import board
 import class_agnostic
 import clicks
 import data
@@ -43,6 +44,7 @@ GROUPS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "hierarchy": lambda o: hierarchy.measure(shapes=200, seed=0, repeats=15),
     "scores": lambda o: [*class_agnostic.compare(), *mesh_metrics.psb(), *mesh_metrics.s3dis()],
     "clicks": lambda o: clicks.compare(o.repeats),
+    "board": lambda o: board.commands(o.repeats),
     "recursive": lambda o: recursive.measure(o.repeats),
 }
 

@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from partseg.errors import PartsegError, UnknownNameError
+from partseg.methods import registry
 from partseg_bench import code
 from partseg_bench.board import Board
 from partseg_bench.cells import plan
 from partseg_bench.code import code_digest, module_path
 from partseg_bench.facts import Facts
-from partseg_bench.sources import canonical, digest
+from partseg_bench.sources import canonical, digest, file_digest
 
 TRAINED = {
     "name": "fakes.bench_learned:Tiny",
@@ -62,6 +64,20 @@ def test_keys_are_the_same_in_another_process(facts, repository):
     arguments = [sys.executable, "-c", script, canonical(BASE), str(facts)]
     told = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=True).stdout
     assert told.split()[:-1] == mine
+
+
+def test_more_seeds_need_no_further_looks(facts, monkeypatch):
+    """Entry points and sources are looked at for each method, dataset and protocol, not for each cell."""
+    looks = []
+    monkeypatch.setattr(registry, "entry_points", lambda **options: looks.append("points") or entry_points(**options))
+    monkeypatch.setattr(code, "file_digest", lambda path: looks.append("file") or file_digest(path))
+    board = {"datasets": [{"name": "procedural", "limit": 1}], "protocols": ["class-agnostic-auto"]}
+    counts = []
+    for seeds in ([0], [0], [*range(20)]):  # the first one also makes the shapes
+        looks.clear()
+        assert len(cells(facts, seeds=seeds, **board)) == 2 * len(seeds)
+        counts.append((looks.count("points"), looks.count("file")))
+    assert counts[1] == counts[2] and min(counts[1]) > 0
 
 
 def test_predictions_and_trainings_are_shared(facts):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,14 @@ def test_procedural_shapes_are_those_of_the_dataset() -> None:
             node = made.level_nodes[level][part]
             assert {PART_NAMES[i] for i in sample.semantics[level][sample.labels[level] == part]} == {made.names[node]}
     assert shapes.taxonomy["fine"] == PART_NAMES
+
+
+def test_shapes_are_had_without_torch() -> None:
+    """A report draws them, and need not wait for it."""
+    script = "import sys; from partseg_bench.samples import eval_set\n"
+    script += "assert len(eval_set('procedural', limit=3)[2].labels) == 3; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False"]
 
 
 def test_procedural_categories_are_the_kinds() -> None:

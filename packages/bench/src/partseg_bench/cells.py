@@ -17,8 +17,7 @@ from partseg.methods.configs import load_config, merge
 from partseg.methods.registry import IncompatibleError, check_pair, entries, find_method
 from partseg.spec import MethodSpec, ProtocolSpec, resource
 from partseg_bench.board import Board, DatasetEntry, MethodEntry
-from partseg_bench.code import code_digest
-from partseg_bench.facts import Facts, dataset_spec, dataset_target, files_of, one_line, protocol_spec, weights_digest
+from partseg_bench.facts import Facts, files_of, one_line, protocol_spec, weights_digest
 from partseg_bench.sources import digest
 
 SCHEMA = 1  # part of every key
@@ -93,7 +92,8 @@ def plan(board: Board, facts: Facts, only: tuple[str, ...] = ()) -> Plan:
     """
     chosen = _filters(only)
     protocols = [protocol_spec(name) for name in board.protocol_names()]
-    methods = [(entry, _Method(entry)) for entry in board.entries()]
+    installed = {row.name: f"{row.distribution} {row.version}" for row in entries("method")}
+    methods = [(entry, _Method(entry, installed.get(entry.name, ""), facts)) for entry in board.entries()]
     if not methods:
         raise PartsegError("no method of the board is installed; try `pip install partseg-baselines`")
     cells: dict[str, Cell] = {}
@@ -124,14 +124,13 @@ def plan(board: Board, facts: Facts, only: tuple[str, ...] = ()) -> Plan:
 class _Method:
     """What keys need to know of a method entry, found out once."""
 
-    def __init__(self, entry: MethodEntry) -> None:
+    def __init__(self, entry: MethodEntry, distribution: str, facts: Facts) -> None:
         self.spec = find_method(entry.name)
         targets = [target for target in (self.spec.method, self.spec.inference) if target is not None]
-        row = next((row for row in entries("method") if row.name == entry.name), None)
         self.identity = {
             "method": entry.name,
-            "distribution": f"{row.distribution} {row.version}" if row else "",
-            "code": code_digest(*(target.partition(":")[0] for target in targets)),
+            "distribution": distribution,
+            "code": facts.code(*targets),
         }
         self.config: dict[str, Any] | None = None
         self.trainer: dict[str, Any] = {}
@@ -139,11 +138,11 @@ class _Method:
         self.training_data: str | None = None
         self.trouble = ""
         try:
-            self._resolve(entry)
+            self._resolve(entry, facts)
         except Exception as error:  # absent weights, a broken config: rows of the report
             self.trouble = one_line(error)
 
-    def _resolve(self, entry: MethodEntry) -> None:
+    def _resolve(self, entry: MethodEntry, facts: Facts) -> None:
         if entry.train is not None:
             if not self.spec.trainable:
                 raise PartsegError(f"method {entry.name!r} cannot be trained; leave out 'train'")
@@ -157,7 +156,7 @@ class _Method:
                 raise PartsegError(f"{entry.title}: say how long it is trained: train: {{max_steps: …}}")
         elif entry.weights is not None or self.spec.default_weights is not None:
             self.weights = _weights(entry.weights or self.spec.default_weights or "", self.spec)
-        if entry.train is not None and (data := dataset_spec(entry.train.dataset)) is not None and not data.embedded:
+        if entry.train is not None and (data := facts.dataset(entry.train.dataset)) is not None and not data.embedded:
             self.training_data = files_of(data.name, entry.train.data)
 
 
@@ -166,7 +165,7 @@ def _cell(
 ) -> Cell:
     shapes, asked = facts.shapes(dataset), facts.protocol(protocol)
     trouble = method.trouble or shapes.get("error", "") or asked.get("error", "")
-    training = None if entry.train is None or trouble else _training(entry, method, seed)
+    training = None if entry.train is None or trouble else _training(entry, method, seed, facts)
     predictions = digest(
         {
             "schema": SCHEMA,
@@ -174,7 +173,7 @@ def _cell(
             "weights": training.key if training else method.weights,
             "truth": shapes,
             "asks": asked.get("asks"),
-            "asking": code_digest(asked.get("predict", "")),
+            "asking": facts.code(asked.get("predict", "")),
             "seed": seed,
             "trouble": trouble,
         }
@@ -186,7 +185,7 @@ def _cell(
             "predictions": predictions,
             "dataset": given,
             "protocol": [protocol.name, protocol.version],
-            "code": code_digest(protocol.protocol.partition(":")[0]),
+            "code": facts.code(protocol.protocol),
         }
     )
     about = {
@@ -226,7 +225,7 @@ def _weights(name: str, spec: MethodSpec) -> str:
     return weights_digest(path) if path.exists() else digest(name)
 
 
-def _training(entry: MethodEntry, method: _Method, seed: int) -> Training:
+def _training(entry: MethodEntry, method: _Method, seed: int, facts: Facts) -> Training:
     assert entry.train is not None
     settings = entry.train.model_dump(mode="json", exclude={"checkpoint_seconds", "max_steps", "trainer"})
     what = {
@@ -234,7 +233,7 @@ def _training(entry: MethodEntry, method: _Method, seed: int) -> Training:
         **method.identity,
         "config": method.config,
         "train": settings,
-        "data": [code_digest(dataset_target(entry.train.dataset).partition(":")[0]), method.training_data],
+        "data": [facts.dataset_code(entry.train.dataset), method.training_data],
         "trainer": method.trainer,
         "seed": seed,
     }
@@ -253,7 +252,7 @@ def _impossible(
     able = _ANSWERED_BY.get(protocol.capability, (protocol.capability,))
     if not set(able) & set(method.capabilities):
         return f"method {method.name!r} is no {' or '.join(able)}"
-    spec = dataset_spec(dataset.name)
+    spec = facts.dataset(dataset.name)
     if spec is not None:
         if lacking := [need for need in protocol.needs if need not in spec.features]:
             return f"protocol {protocol.name!r} needs {', '.join(lacking)}, which {spec.name!r} does not have"
@@ -263,7 +262,7 @@ def _impossible(
         return f"method {method.name!r} needs a mesh, of which protocol {protocol.name!r} shows points only"
     if entry.train is not None and ":" not in entry.train.dataset:
         try:
-            check_pair(method, dataset_spec(entry.train.dataset))
+            check_pair(method, facts.dataset(entry.train.dataset))
         except IncompatibleError as error:
             return str(error)
     return ""

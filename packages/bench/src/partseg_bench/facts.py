@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from partseg.methods.registry import find, list_datasets
 from partseg.spec import DatasetSpec, ProtocolSpec, SpecError, load_target
 from partseg_bench.board import DatasetEntry
 from partseg_bench.code import code_digest
-from partseg_bench.sources import digest, file_digest
+from partseg_bench.sources import canonical, digest, file_digest
 
 
 class Facts:
-    """Facts of datasets and protocols, kept in a file.
+    """Facts of datasets and protocols, kept in a file; for one plan, which asks for the same ones again and again.
 
     Args:
         path: the file; made when there is something to keep. One that is damaged is as good as none.
@@ -31,7 +32,20 @@ class Facts:
         self.path = path
         self._known = _read(path)
         self._new = False
-        self._session: dict[str, dict[str, Any]] = {}
+        self._session: dict[tuple[str, ...], Any] = {}  # what this plan has asked for already
+
+    def dataset(self, name: str) -> DatasetSpec | None:
+        """`dataset_spec`."""
+        return self._once(("dataset", name), lambda: dataset_spec(name))
+
+    def code(self, *targets: str) -> str:
+        """`code_digest` of the modules of "module:Class"es, or of modules."""
+        return self._once(("code", *targets), lambda: code_digest(*(one.partition(":")[0] for one in targets)))
+
+    def dataset_code(self, name: str) -> str:
+        """Digest of the source of a dataset's datamodule; a name "module:function" stands for itself."""
+        spec = self.dataset(name)
+        return self.code(name if spec is None else spec.dataset)
 
     def shapes(self, entry: DatasetEntry) -> dict[str, Any]:
         """{"digest", "n"} of the shapes of a dataset entry, or {"error"} (one line) when they cannot be had.
@@ -39,30 +53,34 @@ class Facts:
         Raises:
             UnknownNameError: no such dataset is installed.
         """
-        spec = dataset_spec(entry.name)
         given = entry.model_dump(mode="json")
-        if (name := digest(given)) in self._session:
-            return self._session[name]
-        try:
-            listing = None if spec is None or spec.embedded else files_of(entry.name, entry.options, times=True)
-        except Exception as error:  # whatever stops a reader is a row of the report, not the end of the board
-            self._session[name] = {"error": one_line(error)}
-            return self._session[name]
-        source = code_digest("partseg_bench.samples", dataset_target(entry.name).partition(":")[0])
-        self._session[name] = self._remember(["shapes", given, source, listing], lambda: _shapes(entry))
-        return self._session[name]
+        return self._once(("shapes", canonical(given)), lambda: self._shapes(entry, given))
 
     def protocol(self, spec: ProtocolSpec) -> dict[str, Any]:
         """{"asks", "view", "predict"} of a protocol: what it asks methods, what they may see, and the module that says
         how it is asked; or {"error"} when it cannot be imported."""
-        source = code_digest(spec.protocol.partition(":")[0])
-        return self._remember(["protocol", spec.protocol, source], lambda: _protocol(spec))
+        question = ["protocol", spec.protocol, self.code(spec.protocol)]
+        return self._once(("protocol", spec.protocol), lambda: self._remember(question, lambda: _protocol(spec)))
 
     def save(self) -> None:
         """Write what is new."""
         if self._new:
             write_text(self.path, json.dumps(self._known, indent=0))
             self._new = False
+
+    def _shapes(self, entry: DatasetEntry, given: dict[str, Any]) -> dict[str, Any]:
+        spec = self.dataset(entry.name)
+        try:
+            listing = None if spec is None or spec.embedded else files_of(entry.name, entry.options, times=True)
+        except Exception as error:  # whatever stops a reader is a row of the report, not the end of the board
+            return {"error": one_line(error)}
+        source = self.code("partseg_bench.samples", entry.name if spec is None else spec.dataset)
+        return self._remember(["shapes", given, source, listing], lambda: _shapes(entry))
+
+    def _once(self, name: tuple[str, ...], find_out: Callable[[], Any]) -> Any:
+        if name not in self._session:
+            self._session[name] = find_out()
+        return self._session[name]
 
     def _remember(self, question: list[Any], find_out: Any) -> dict[str, Any]:
         key = digest(question)
@@ -85,12 +103,6 @@ def dataset_spec(name: str) -> DatasetSpec | None:
         return None
     known = {spec.name: spec for spec in list_datasets()}
     return known[name] if name in known else find("dataset", name)
-
-
-def dataset_target(name: str) -> str:
-    """The datamodule of a dataset as "module:Class"; a name that has this form stands for itself."""
-    spec = dataset_spec(name)
-    return name if spec is None else spec.dataset
 
 
 def protocol_spec(name: str) -> ProtocolSpec:

@@ -182,7 +182,7 @@ def _embedded_reader(spec: Any, options: dict[str, Any]) -> Reader:
 
 def _procedural(split: str, limit: int | None, level: str | None, options: dict[str, Any]) -> EvalSet:
     from partseg.data.procedural import LEVELS
-    from partseg.data.procedural.dataset import KINDS, SPLITS, ProceduralDataset
+    from partseg.data.procedural.endless import KINDS, SPLITS, ProceduralShapes
     from partseg.data.procedural.vocabulary import PART_NAMES
 
     known = ("seed", "cache", "families", *KINDS)
@@ -195,11 +195,7 @@ def _procedural(split: str, limit: int | None, level: str | None, options: dict[
     shares = {kind: float(options[kind]) for kind in KINDS if kind in options} or None
     size, seed = 256 if limit is None else limit, int(options.get("seed", 0))
     families = tuple(options.get("families", ()))
-    made = ProceduralDataset(
-        split, size, kinds=shares, seed=seed, cache=bool(options.get("cache", False)), families=families
-    )
-    # the kind is the first thing that a shape draws
-    kinds = [str(np.random.default_rng([*made.entropy, i]).choice(KINDS, p=made.share)) for i in range(size)]
+    made = ProceduralShapes(split, size, shares, seed, bool(options.get("cache", False)), families)
 
     def load(i: int) -> PartSample:
         found = made.shape(i)
@@ -216,7 +212,7 @@ def _procedural(split: str, limit: int | None, level: str | None, options: dict[
         split,
         level,
         [f"{split}/{i}" for i in range(size)],
-        kinds,
+        [made.kind(i) for i in range(size)],
         dict.fromkeys(LEVELS, PART_NAMES),
         LEVELS,
         load,

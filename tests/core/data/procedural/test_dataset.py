@@ -12,8 +12,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from partseg.data.batch import PartBatch
-from partseg.data.procedural import LEVELS, dataset
-from partseg.data.procedural.dataset import KINDS, Procedural, ProceduralDataset
+from partseg.data.procedural import LEVELS, endless
+from partseg.data.procedural.dataset import Procedural, ProceduralDataset
+from partseg.data.procedural.endless import KINDS
 from partseg.errors import UnknownNameError
 
 
@@ -125,17 +126,13 @@ def test_cached_items_are_the_same(tmp_path, monkeypatch):
     for i in range(6):
         assert same(data[i], item("train", i))
     files = list(tmp_path.rglob("*.npz"))
-    dear = sum(_kind(data, i) != "assembled" for i in range(6))
+    dear = sum(data.kind(i) != "assembled" for i in range(6))
     assert len(files) == dear > 0
-    monkeypatch.setattr(dataset, "organic", None)  # nothing is built again
-    monkeypatch.setattr(dataset, "fuse", None)
+    monkeypatch.setattr(endless, "organic", None)  # nothing is built again
+    monkeypatch.setattr(endless, "fuse", None)
     for i in range(6):
         assert same(data[i], item("train", i))
     assert same(Procedural(points=600, cache=True).dataset("train")[0], item("train", 0))
-
-
-def _kind(data: ProceduralDataset, i: int) -> str:
-    return str(np.random.default_rng([*data.entropy, i]).choice(KINDS, p=data.share))
 
 
 def test_splits_of_the_datamodule():

@@ -62,9 +62,9 @@ def preview(
     _check_families(names)
     count = (len(names) if len(names) > 1 else 4 * columns) if count is None else count
     if mixed:
-        from partseg.data.procedural.dataset import ProceduralDataset
+        from partseg.data.procedural.endless import ProceduralShapes
 
-        training = ProceduralDataset("train", count, seed=seed)
+        training = ProceduralShapes("train", count, seed=seed)
     items = []
     for i in range(count):
         made = training.shape(i) if mixed else generate(seed, i, names[i % len(names)], fused=fused)

@@ -10,29 +10,17 @@ from torch.utils.data import Dataset
 
 from partseg.data.batch import PartBatch
 from partseg.data.datamodule import PartDataModule
-from partseg.data.procedural import FAMILIES, LEVELS, ProceduralShape, generate
-from partseg.data.procedural.cache import ShapeCache
-from partseg.data.procedural.fused import fuse
-from partseg.data.procedural.organic import organic
-from partseg.errors import UnknownNameError
+from partseg.data.procedural import LEVELS
+from partseg.data.procedural.endless import ProceduralShapes
 from partseg.geometry.interior import interior_points
 
-SPLITS = {"train": 0, "val": 1, "test": 2, "predict": 2}
-KINDS = ("assembled", "fused", "organic")
 
-
-class ProceduralDataset(Dataset):
-    """`size` shapes of a split; shape i follows from (seed, split, i) alone, whatever the order of reading.
+class ProceduralDataset(ProceduralShapes, Dataset):
+    """Points of procedural shapes with normals, and labels at the levels coarse, middle, fine.
 
     Args:
-        split: "train", "val" or "test".
-        size: number of shapes.
-        points: surface points of each, with normals and labels at the levels coarse, middle, fine.
-        kinds: share of each kind: "assembled" (several components), "fused" (one remeshed surface), "organic".
-        families: assembled and fused shapes are of these families only (`partseg.data.procedural.FAMILIES`).
-        seed: another seed gives other shapes.
-        cache: keep fused and organic shapes, the dear ones, on disk (see `partseg.data.procedural.cache`). Items are
-            the same either way.
+        split, size, kinds, seed, cache, families: see `ProceduralShapes`.
+        points: surface points of each shape.
         interior: labelled points inside the solids, after the surface points and without normals;
             `PartBatch.surface` tells them apart.
     """
@@ -48,45 +36,8 @@ class ProceduralDataset(Dataset):
         cache: bool = False,
         families: Sequence[str] | None = None,
     ) -> None:
-        if split not in SPLITS:
-            raise UnknownNameError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-        kinds = {"assembled": 0.35, "fused": 0.25, "organic": 0.4} if kinds is None else dict(kinds)
-        if unknown := set(kinds) - set(KINDS):
-            raise UnknownNameError(f"unknown kinds {sorted(unknown)}; there are {', '.join(KINDS)}")
-        share = np.array([kinds.get(kind, 0.0) for kind in KINDS])
-        self.share = share / share.sum()
-        self.families = tuple(sorted(families or ()))
-        if unknown := sorted(set(self.families) - set(FAMILIES)):
-            raise UnknownNameError(f"unknown families {unknown}; there are {', '.join(sorted(FAMILIES))}")
-        self.size, self.points, self.interior = size, points, interior
-        self.cache = ShapeCache(n_points=0) if cache else None
-        self.entropy = (seed, SPLITS[split])
-
-    def __len__(self) -> int:
-        return self.size
-
-    def shape(self, i: int) -> ProceduralShape:
-        """The labelled mesh behind item i."""
-        rng = np.random.default_rng([*self.entropy, i])
-        kind = str(rng.choice(KINDS, p=self.share))
-        seed = int(np.random.SeedSequence(self.entropy).generate_state(1)[0])
-
-        def build() -> ProceduralShape:
-            if kind == "organic":
-                return organic(rng, seed=seed, index=i)
-            family = self.families[int(rng.integers(len(self.families)))] if self.families else None
-            shape = generate(seed, i, family)
-            return fuse(shape, rng) if kind == "fused" else shape
-
-        if self.cache is None or kind == "assembled":
-            return build()
-        # what is drawn from rng after the kind does not depend on the shares
-        shape, _ = self.cache.get(
-            {"dataset": kind, "seed": self.entropy[0], "split": self.entropy[1], "index": i}
-            | ({"families": list(self.families)} if self.families and kind == "fused" else {}),
-            build,
-        )
-        return shape
+        super().__init__(split, size, kinds, seed, cache, families)
+        self.points, self.interior = points, interior
 
     def __getitem__(self, i: int) -> PartBatch:
         if not 0 <= i < self.size:
