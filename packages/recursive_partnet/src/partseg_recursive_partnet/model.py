@@ -31,7 +31,7 @@ class TreeOutput:
         binary: (q, 2) logits of the points of the nodes that are split in two; `binary_rows` are their pairs.
         copies: (r, c) logits of the points of nodes whose copies are labelled at once; `copies_rows` likewise.
         symmetry: predictions for the nodes `symmetry_nodes` (parameters only).
-        classes: (l, s) logits of the leaves `leaves` (semantic head only).
+        classes: (l, o) logits of the leaves `leaves` (semantic head only).
     """
 
     types: Float[Tensor, "m k"]
@@ -41,7 +41,7 @@ class TreeOutput:
     copies_rows: Int[Tensor, "r"] | None = None
     symmetry: SymmetryPrediction | None = None
     symmetry_nodes: Int[Tensor, "s"] | None = None
-    classes: Float[Tensor, "l s"] | None = None
+    classes: Float[Tensor, "l o"] | None = None
     leaves: Int[Tensor, "l"] | None = None
 
 
