@@ -58,10 +58,11 @@ class PointNet2Config(Strict):
     up: tuple[Widths, ...] = Field(
         default=((256, 256), (256, 128), (128, 128, 128)), description="Feature propagation, coarse to fine."
     )
-    branch: Literal["master", "newer"] = Field(
+    branch: Literal["master", "master-literal", "newer"] = Field(
         default="newer",
         description="Branch of the release whose details are followed: balls without or with their border, floor or "
-        "sum in the weights of interpolation, [interpolated, skip] or [skip, interpolated].",
+        "sum in the weights of interpolation, [interpolated, skip] or [skip, interpolated]. master-literal: with what "
+        "master's extensions do to memory.",
     )
 
     @model_validator(mode="after")

@@ -12,13 +12,15 @@ def main(argv: list[str]) -> int:
         prog="partseg convert recursive-partnet",
         description="Turn the authors' checkpoint of a category (partnet_final.pkl, a bare state dict) into a folder "
         "that `partseg segment --method recursive-partnet --weights FOLDER` reads. Nothing in the file is run.",
-        epilog="The authors' two branches read the same tensors in different order, and nobody says which one trained "
-        "the released checkpoints. `auto` compares what the normalisations of the checkpoint saw in training with what "
-        "each branch shows them of procedural shapes, says how badly each fits, and takes the better one.",
+        epilog="The authors' two branches read the same tensors in different order, and the code of one (master) "
+        "differs from what it means (master-literal); nobody says which trained the released checkpoints. `auto` "
+        "compares what the normalisations of the checkpoint saw in training with what each branch shows them of "
+        "procedural shapes, says how badly each fits, and takes the best.",
     )
     parser.add_argument("checkpoint", type=Path, help="partnet_final.pkl")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--branch", choices=("auto", "master", "newer"), default="auto", help="default: auto")
+    branches = ("auto", "master", "master-literal", "newer")
+    parser.add_argument("--branch", choices=branches, default="auto", help="default: auto")
     options = parser.parse_args(argv)
 
     from partseg.methods.configs import load_config
@@ -34,7 +36,7 @@ def main(argv: list[str]) -> int:
         misfit = branch_misfit(state, _clouds())
         branch = min(misfit, key=misfit.__getitem__)
         card["branch_misfit"] = misfit
-        other = max(misfit, key=misfit.__getitem__)
+        other = min(misfit.keys() - {branch}, key=misfit.__getitem__)
         print("misfit of each branch (lower is better): " + ", ".join(f"{k} {v:.3f}" for k, v in misfit.items()))
         if misfit[branch] > 0.8 * misfit[other]:
             print(f"the two hardly differ: compare with --branch {other} on shapes you know")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from partseg.nn import PointNet2, PointNorm, SetLevel, SharedMLP
 from partseg.ops.scatter import scatter_max
 from partseg_recursive_partnet.config import LayersConfig, NetworkConfig, NoiseConfig, PointNet2Config
+from partseg_recursive_partnet.literal import LiteralPointNet2
 from partseg_recursive_partnet.nodes import NodeType
 from partseg_recursive_partnet.symmetry import SymmetryDecoder, SymmetryPrediction
 from partseg_recursive_partnet.targets import Trees
@@ -278,7 +279,8 @@ def _point_network(channels: int, config: LayersConfig | PointNet2Config) -> Sha
     if isinstance(config, LayersConfig):
         return _layers(channels, config)
     newer = config.branch == "newer"
-    return PointNet2(
+    make = LiteralPointNet2 if config.branch == "master-literal" else PointNet2
+    return make(
         channels - 3,
         [SetLevel(level.widths, level.centres, level.radius, level.neighbours) for level in config.levels],
         config.up,

@@ -21,7 +21,7 @@ from partseg.nn import PointNet2
 from partseg_recursive_partnet.config import NetworkConfig, PointNet2Config
 from partseg_recursive_partnet.model import RecursivePartNet
 
-BRANCHES = ("master", "newer")
+BRANCHES = ("master", "master-literal", "newer")
 UNUSED = ("decoder.sym_adj_decoder.", "decoder.sym_decoder.")  # in the state dict, never called by the release
 _STAGE = re.compile(r"pointnet\.(sa|fp)([123])\.Model\.(\d+)\.(\w+)")
 _ENCODER = re.compile(r"decoder\.pc_encoder\.(conv|bn)([1-5])\.(\w+)")
