@@ -51,7 +51,7 @@ SPEC = MethodSpec(
         "release": {"max_epochs": 1000},
         "semantic": {"max_epochs": 1000},
         "tiny": {"max_steps": 200},
-        **{name: {"max_steps": 6000, "gradient_clip_val": 1.0} for name in _CONFIGS if name.startswith("small")},
+        **{name: {"max_steps": 8500, "gradient_clip_val": 1.0} for name in _CONFIGS if name.startswith("small")},
     },
     published=tuple(
         PublishedResult(dataset="FineSeg", metric=f"AP@{iou}, {category}", value=value, where="Table 1")
