@@ -10,11 +10,16 @@ from types import ModuleType
 
 import pytest
 import yaml
+from lightning.pytorch.cli import LightningArgumentParser
 
 from fakes.wandb_runs import history, images
 from partseg.cli.main import main
+from partseg.cli.train import named_run
+from partseg.methods.configs import load_config
+from partseg.methods.method import Method
 from partseg.methods.registry import list_methods
 from partseg.parts.segmentation import Segmentation
+from partseg.spec import MethodSpec
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
 SMALL = [
@@ -97,6 +102,7 @@ def test_a_run_on_wandb(folder: Path, wandb: ModuleType, monkeypatch: pytest.Mon
     arguments += ["--evaluation.validation_shapes=1", "--trainer.logger=WandbLogger", "--trainer.logger.project=parts"]
     assert main(["fit", *arguments]) == 0
     wandb.finish()
+    wandb.teardown()  # waits until everything is written
     logged = [name for row in history(folder) for name in row]
     assert {"train/loss", "val/loss", "val/miou_fine", "val/renders/filenames"} <= set(logged)
     assert len(images(folder)) == 2
@@ -115,6 +121,18 @@ def test_what_wandb_lacks_is_one_line(
     monkeypatch.setitem(sys.modules, "wandb", None)  # not installed
     assert main(["fit", *arguments]) == 1
     assert "pip install 'partseg-core[wandb]'" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("spec", [spec for spec in list_methods() if spec.trainable], ids=lambda spec: spec.name)
+def test_fit_reads_a_named_config_as_the_method_does(spec: MethodSpec) -> None:
+    """What a config leaves out has one default, whoever reads it: `fit`, the bench or Python."""
+    parser = LightningArgumentParser()
+    parser.add_lightning_class_args(Method, "model", subclass_mode=True)
+    for name in spec.configs:
+        config_class = spec.load().config_class
+        wanted = config_class.model_validate(load_config(spec, name))
+        read = parser.parse_object({"model": named_run(f"{spec.name}/{name}")["model"]}).as_dict()
+        assert config_class.model_validate(read["model"]["init_args"]["config"]) == wanted, name
 
 
 def test_a_checkpoint_of_fit_segments_files(folder: Path) -> None:

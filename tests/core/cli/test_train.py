@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pydantic
 import pytest
 
 from partseg.cli import train
@@ -24,6 +25,17 @@ METHOD = MethodSpec(
     configs={"tiny": "toy:tiny.yaml"},
     training={"tiny": {"max_steps": 5}},
 )
+
+
+class ToyConfig(pydantic.BaseModel):
+    name: str
+    rate: float = 0.5
+
+
+class Toy:
+    config_class = ToyConfig
+
+
 DATA = DatasetSpec(name="procedural", summary="x", dataset="toy.data:Data", license="MIT", features=("normals",))
 
 
@@ -35,6 +47,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "list_methods", lambda: [METHOD])
     monkeypatch.setattr(train, "list_datasets", lambda: [DATA])
     monkeypatch.setattr(train, "load_config", lambda spec, name: {"name": name})
+    monkeypatch.setattr(MethodSpec, "load", lambda spec: Toy)
 
 
 def test_a_named_config_becomes_a_run_on_the_embedded_data() -> None:
@@ -42,7 +55,7 @@ def test_a_named_config_becomes_a_run_on_the_embedded_data() -> None:
         flag, value = train.resolve(arguments)
         assert flag == "--config"
         assert json.loads(value) == {
-            "model": {"class_path": "toy.module.Toy", "init_args": {"config": {"name": "tiny"}}},
+            "model": {"class_path": "toy.module.Toy", "init_args": {"config": {"name": "tiny", "rate": 0.5}}},
             "data": {"class_path": "toy.data.Data"},
             "trainer": {"max_steps": 5},
         }

@@ -100,10 +100,15 @@ def resolve(argv: list[str]) -> list[str]:
 
 
 def named_run(name: str) -> dict[str, Any]:
-    """The complete run config of `<method>/<config>`: that model on the embedded data, trained as its spec says."""
+    """The complete run config of `<method>/<config>`: that model on the embedded data, trained as its spec says.
+
+    Every setting is spelled out, so that what the config leaves out is what the method's own config class says:
+    Lightning would merge a section of it with that section of the default config.
+    """
     method_name, _, config_name = name.partition("/")
     spec: MethodSpec = find("method", method_name)
-    model = {"class_path": class_path(spec.method), "init_args": {"config": load_config(spec, config_name)}}
+    config = spec.load().config_class.model_validate(load_config(spec, config_name)).model_dump(mode="json")
+    model = {"class_path": class_path(spec.method), "init_args": {"config": config}}
     data = {"class_path": class_path(find("dataset", DEFAULT_DATA).dataset)}
     return {"model": model, "data": data, "trainer": dict(spec.training.get(config_name, {}))}
 
