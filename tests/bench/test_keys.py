@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -87,6 +88,16 @@ def test_predictions_and_trainings_are_shared(facts):
     assert len({cell.predictions for cell in halves}) == 1 and len({cell.key for cell in halves}) == 2
     assert len({cell.training.key for cell in tiny}) == 1
     assert halves[0].training is None and halves[0].predictions != tiny[0].predictions
+
+
+def test_a_training_has_the_methods_augmentation_unless_told(facts, monkeypatch):
+    from fakes import bench_learned
+
+    spec = replace(bench_learned.Tiny.spec, augmentation="none")
+    monkeypatch.setattr(bench_learned.Tiny, "spec", spec)
+    told = TRAINED | {"label": "told", "train": TRAINED["train"] | {"data": {"augmentation": "upright"}}}
+    found = {c.about["label"]: c.training.task["data"] for c in cells(facts, methods=[TRAINED, told])}
+    assert found == {"tiny": {"augmentation": "none"}, "told": {"augmentation": "upright"}}
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,8 @@ def _weights(name: str, spec: MethodSpec) -> str:
 def _training(entry: MethodEntry, method: _Method, seed: int, facts: Facts) -> Training:
     assert entry.train is not None
     settings = entry.train.model_dump(mode="json", exclude={"checkpoint_seconds", "max_steps", "trainer"})
+    if method.spec.augmentation is not None:
+        settings["data"] = {"augmentation": method.spec.augmentation, **settings["data"]}
     what = {
         "schema": SCHEMA,
         **method.identity,
