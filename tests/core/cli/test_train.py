@@ -24,6 +24,7 @@ METHOD = MethodSpec(
     needs=("color",),
     configs={"tiny": "toy:tiny.yaml"},
     training={"tiny": {"max_steps": 5}},
+    augmentation="none",
 )
 
 
@@ -56,7 +57,7 @@ def test_a_named_config_becomes_a_run_on_the_embedded_data() -> None:
         assert flag == "--config"
         assert json.loads(value) == {
             "model": {"class_path": "toy.module.Toy", "init_args": {"config": {"name": "tiny", "rate": 0.5}}},
-            "data": {"class_path": "toy.data.Data"},
+            "data": {"class_path": "toy.data.Data", "init_args": {"augmentation": "none"}},
             "trainer": {"max_steps": 5},
         }
 

@@ -133,8 +133,8 @@ class MethodSpec(_Named):
         configs: named configs, name -> file inside a package as ``"package:folder/file.yaml"``.
         default_config: the config used when none is named.
         training: config name -> settings of Lightning's Trainer that belong to it (`max_steps`, …).
-        augmentation: the preset of `partseg.data.transforms.PRESETS` that it is trained with where nothing else is said;
-            None: the dataset's own.
+        augmentation: the preset of `partseg.data.transforms.PRESETS` that it is trained with where nothing else is
+            said; None: the dataset's own.
         weights: weights that ship, name -> folder inside a package as ``"package:folder"``; empty when none do.
         default_weights: the name of those that are loaded when none are named.
         trainable: False for methods that only cluster or match.

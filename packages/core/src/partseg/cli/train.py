@@ -109,7 +109,9 @@ def named_run(name: str) -> dict[str, Any]:
     spec: MethodSpec = find("method", method_name)
     config = spec.load().config_class.model_validate(load_config(spec, config_name)).model_dump(mode="json")
     model = {"class_path": class_path(spec.method), "init_args": {"config": config}}
-    data = {"class_path": class_path(find("dataset", DEFAULT_DATA).dataset)}
+    data: dict[str, Any] = {"class_path": class_path(find("dataset", DEFAULT_DATA).dataset)}
+    if spec.augmentation is not None:
+        data["init_args"] = {"augmentation": spec.augmentation}
     return {"model": model, "data": data, "trainer": dict(spec.training.get(config_name, {}))}
 
 
