@@ -96,6 +96,11 @@ PARTNET_INSTANCE = _spec(
     "average precision of named part instances by PartNet's rule, one level; sees the shape as the dataset has it",
     "instances:PartNetInstances", ("AP50", "AP25", "AP75", "AP50:95", "sAP50"), _CLASSES,
 )  # fmt: skip
+RECURSIVE_INSTANCE = _spec(
+    "recursive-instance",
+    f"average precision of parts by recursive PartNet's rule, classes told by the truth, one level; {_GEOMETRY}",
+    "recursive:RecursiveInstances", ("AP50", "AP25", "AP50-one-class", "AP25-one-class"), _CLASSES,
+)  # fmt: skip
 SCANNET_INSTANCE = _spec(
     "scannet-instance",
     "average precision of objects in scans by the ScanNet benchmark's rule; sees the scan as the dataset has it",
@@ -136,6 +141,7 @@ PROTOCOLS: tuple[ProtocolSpec, ...] = (
     CLASS_AGNOSTIC_PROMPT_N_GEOMETRY,
     CLICKS,
     PARTNET_INSTANCE,
+    RECURSIVE_INSTANCE,
     SCANNET_INSTANCE,
     S3DIS_INSTANCE,
     SEMANTIC,
