@@ -21,6 +21,7 @@ from table import Row, seconds
 from torch import Tensor, nn
 
 from partseg.methods.configs import load_config
+from partseg.ops.accel import keep_freed_memory
 from partseg.parts.templates import template_hierarchy
 from partseg_recursive_partnet.config import LossConfig, RecursivePartNetConfig
 from partseg_recursive_partnet.losses import partnet_loss
@@ -34,6 +35,7 @@ SHAPES, POINTS, LEAVES, TARGET = 10, 2048, 20, 10
 
 def measure(repeats: int) -> list[Row]:
     """Rows of training and inference for both per-point networks."""
+    keep_freed_memory()  # as `partseg fit` does
     cloud, trees = _data()
     packed = Trees.pack(trees, [POINTS * i for i in range(SHAPES)])
     rows = []

@@ -16,6 +16,7 @@ import torch
 from partseg.errors import InputError, PartsegError
 from partseg.methods import weights
 from partseg.methods.registry import find, find_method
+from partseg.ops.accel import keep_freed_memory
 from partseg.spec import load_target
 
 CHECKPOINT = "checkpoint.ckpt"
@@ -88,6 +89,7 @@ def train_into(folder: Path, task: dict[str, Any], tell: Any) -> dict[str, Any]:
         first = error.errors()[0]
         raise PartsegError(f"config: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     _quiet()
+    keep_freed_memory()
     lightning.seed_everything(task["seed"], verbose=False)
     method = cls(config)
     name = task["dataset"]

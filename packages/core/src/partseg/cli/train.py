@@ -74,7 +74,9 @@ def run(verb: str, argv: list[str]) -> int:
     arguments = ["--help" if argument == "--full-help" else argument for argument in argv]
     arguments = resolve(arguments)
     from partseg.cli.lightning_cli import PartsegCLI
+    from partseg.ops.accel import keep_freed_memory
 
+    keep_freed_memory()
     PartsegCLI(args=[verb, *arguments])
     return 0
 

@@ -1,7 +1,9 @@
-"""Optional libraries: those of the `pyg` extra, and control over the threads of BLAS."""
+"""Optional libraries: those of the `pyg` extra; control over the threads of BLAS, and over memory that is freed."""
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
@@ -15,6 +17,20 @@ def optional(name: str) -> ModuleType | None:
         return import_module(name)
     except (ImportError, OSError):
         return None
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let this process keep what it frees, for its next arrays; says whether it could (glibc only).
+
+    Training allocates the same large arrays at every step. By default each is mapped anew and given back, and the
+    kernel clears its pages every time: up to a third of a step on the CPU. The process stays as large as it has been.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mapped, trimmed, padding = -4, -1, -2  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
+    library = ctypes.CDLL(None)
+    return all([library.mallopt(mapped, 0), library.mallopt(trimmed, 2**31 - 1), library.mallopt(padding, 2**28)])
 
 
 @cache
