@@ -45,7 +45,7 @@ class RecursivePartNetSegmenter(Pretrained):
         Args:
             shape: `inference.points` points of it are read, with normals; a cloud without normals gets estimated ones.
                 Triangles and points that are not read take the part of those that are (`carry_labels`).
-            parts: at most so many: nodes of the hierarchy that are split no further, the largest first.
+            parts: at most so many: a cut of the hierarchy that splits the shallowest nodes first.
             level: None; it has no named levels.
 
         Returns:
