@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from partseg.errors import PartsegError
 from partseg.methods.capabilities import ClickSession
-from partseg.methods.clicks import EmbeddingClicks
+from partseg.methods.click_session import PartClicks
 
 
 def simulate_clicks(
@@ -25,7 +25,7 @@ def simulate_clicks(
     gaps filled. Equally good clicks: a positive one, then the first element. The annotator stops when no click raises
     the IoU; the remaining values repeat the last. The paper leaves candidates, signs, ties and stopping open.
 
-    A session on features tries all candidates in one compiled pass; any other session is clicked and undone.
+    A `PartClicks` session tries all candidates together (`try_clicks`); any other session is clicked and undone.
 
     Args:
         session: the clicks are made in it, on top of those it has; it holds them afterwards.
@@ -51,7 +51,7 @@ def simulate_clicks(
     ious = np.zeros(clicks)
     reached = mask_iou(session.mask, truth)
     for step in range(clicks):
-        found = session.try_clicks(pool, truth) if isinstance(session, EmbeddingClicks) else _try(session, pool, truth)
+        found = session.try_clicks(pool, truth) if isinstance(session, PartClicks) else _try(session, pool, truth)
         best = int(found.argmax())
         if found.ravel()[best] <= reached:
             ious[step:] = reached
@@ -83,7 +83,7 @@ def mask_iou(mask: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> flo
 
 
 def _try(session: ClickSession, pool: Int[np.ndarray, " m"], truth: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "2 m"]:
-    """`EmbeddingClicks.try_clicks` for any session: each click is made and taken back."""
+    """`PartClicks.try_clicks` for any session: each click is made and taken back."""
     found = np.zeros((2, len(pool)))
     for row, positive in enumerate((True, False)):
         for column, element in enumerate(pool):

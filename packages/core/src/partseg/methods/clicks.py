@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,27 +11,23 @@ from jaxtyping import Bool, Float, Int
 from partseg.errors import InputError, PartsegError
 from partseg.geometry.shape import Shape
 from partseg.methods.capabilities import ClickSession, Embedder, Interactive
-from partseg.methods.click_records import Click, ClickParameters, Finished, Step, feature_unit, read_record, record
+from partseg.methods.click_records import Click, ClickParameters, feature_unit, read_record, record
+from partseg.methods.click_session import PartClicks
 from partseg.ops.click_balls import overlaps_with_one_more, square_distances
 from partseg.ops.mask_cleaning import MaskCleaner
-from partseg.parts.hierarchy import PartHierarchy
-from partseg.parts.segmentation import Segmentation
 
 Adapt = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
-class EmbeddingClicks:
+class EmbeddingClicks(PartClicks):
     """A `ClickSession` on the features of one shape. Opening finds neighbours; a click then takes milliseconds.
 
     An element is selected when its features are strictly nearer to a positive click than that click's radius: `radius`,
     or the distance to the nearest negative click where that is smaller (equations 6 to 8). A negative click therefore
-    never selects anything, and matters to positive clicks within `radius` only. Then outliers go: what no path along
-    the `links` nearest neighbours joins with a positive click. Then gaps fill, by `surround`, `share` and `passes`;
-    as in the paper this may take in any element, negative clicks too.
-
-    Parts are selected one after another: `start_part` names one, `finish` keeps it. An element belongs to the part that
-    was finished first: `mask` leaves out what finished parts hold, whatever the clicks say. Finished parts do not
-    change when clicks or features do.
+    never selects anything, and matters to positive clicks within `radius` only; clicks on one element with both signs
+    are kept both, and the positive one then has radius 0. Then outliers go: what no path along the `links` nearest
+    neighbours joins with a positive click. Then gaps fill, by `surround`, `share` and `passes`; as in the paper this
+    may take in any element, negative clicks too.
 
     Args:
         shape: what is clicked on; elements are faces of a mesh (near by their centroids), else points.
@@ -54,7 +48,8 @@ class EmbeddingClicks:
         *,
         adapt: Adapt | None = None,
     ) -> None:
-        self.shape, self.parameters, self._adapt = shape, parameters, adapt
+        super().__init__(shape)
+        self.parameters, self._adapt = parameters, adapt
         p = parameters
         _check(shape, embedding)
         self.scale = feature_unit(embedding) if p.scale == "median" else float(p.scale)
@@ -62,58 +57,7 @@ class EmbeddingClicks:
         self._cleaner = MaskCleaner(
             shape.element_positions, links=p.links, surround=p.surround, share=p.share, passes=p.passes
         )
-        self._history: list[Step] = []
-        self._position = 0  # steps in force; those behind it can be done again
-        self._name = ""
         self._refresh()
-
-    # -- clicks -------------------------------------------------------------------------------------------------
-
-    def add_click(self, element: int, positive: bool = True) -> Bool[np.ndarray, " n_elements"]:
-        """Add a click; returns the new mask.
-
-        Clicks on one element with both signs are kept both; the positive one then has radius 0.
-
-        Raises:
-            PartsegError: no such element.
-        """
-        return self.add_clicks([element], positive)
-
-    def add_clicks(self, elements: Iterable[int], positive: bool = True) -> Bool[np.ndarray, " n_elements"]:
-        """Add a stroke of clicks (the paper's scribble), which `undo` takes back as one; returns the new mask."""
-        stroke = tuple(Click(self._element(element), bool(positive)) for element in elements)
-        return self._do(stroke) if stroke else self.mask
-
-    def undo(self) -> Bool[np.ndarray, " n_elements"]:
-        """Take back the last click, stroke or `finish`, to any depth; returns the mask. Nothing left: no change."""
-        if self._position:
-            self._position -= 1
-            step = self._history[self._position]
-            if isinstance(step, Finished):
-                self._name = step.name
-            self._refresh()
-        return self.mask
-
-    def redo(self) -> Bool[np.ndarray, " n_elements"]:
-        """Do again what was taken back last; returns the mask. A click or `finish` in between forgets it."""
-        if self._position < len(self._history):
-            if isinstance(self._history[self._position], Finished):
-                self._name = ""
-            self._position += 1
-            self._refresh()
-        return self.mask
-
-    @property
-    def mask(self) -> Bool[np.ndarray, " n_elements"]:
-        """The present selection, read-only; all False before the first click."""
-        return self._mask
-
-    @property
-    def clicks(self) -> tuple[Click, ...]:
-        """The clicks of the present part, in order."""
-        done = self._history[: self._position]
-        start = max((i + 1 for i, step in enumerate(done) if isinstance(step, Finished)), default=0)
-        return tuple(click for stroke in done[start:] for click in stroke)
 
     def fine_tune(self, steps: int = 1) -> None:
         """Let the method adapt its features to the clicks (section 3.4); `mask` follows. `undo` keeps the features."""
@@ -127,70 +71,11 @@ class EmbeddingClicks:
     def try_clicks(
         self, candidates: Int[np.ndarray, " m"], truth: Bool[np.ndarray, " n_elements"]
     ) -> Float[np.ndarray, "2 m"]:
-        """IoU of the mask with a true part after one click more, for each candidate; the session does not change.
-
-        Args:
-            candidates: elements. truth: the part that is wanted; not empty.
-
-        Returns:
-            float64, 0..1: row 0 for positive clicks, row 1 for negative ones.
-        """
         overlap, selected = overlaps_with_one_more(
             self._features, self._positives, self._negatives, self._squares(), self._radii,
             self._widest, np.asarray(candidates, np.int64), truth, self._taken, self._cleaner,
         )  # fmt: skip
         return overlap / (np.count_nonzero(truth) + selected - overlap)
-
-    # -- parts --------------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name that the present part will have."""
-        used, k = self.parts, len(self.parts) + 1
-        while not self._name and f"part_{k}" in used:
-            k += 1
-        return self._name or f"part_{k}"
-
-    @property
-    def parts(self) -> dict[str, Bool[np.ndarray, " n_elements"]]:
-        """Masks of the finished parts by name, in order; they do not overlap."""
-        return {step.name: step.mask for step in self._history[: self._position] if isinstance(step, Finished)}
-
-    def start_part(self, name: str) -> None:
-        """Name the part that is now to be selected; without a name it is `part_<k>`.
-
-        Raises:
-            PartsegError: the present part has clicks already, or the name is empty or that of a finished part.
-        """
-        if self.clicks:
-            raise PartsegError(f"{self.name!r} has clicks: finish it or undo them before starting {name!r}")
-        if not name or name in self.parts:
-            raise PartsegError(f"a part needs a name of its own, not {name!r}")
-        self._name = name
-
-    def finish(self) -> Bool[np.ndarray, " n_elements"]:
-        """Keep the present selection as a part and begin the next, without clicks; returns the part's mask.
-
-        Raises:
-            PartsegError: nothing is selected.
-        """
-        if not self.mask.any():
-            raise PartsegError(f"{self.name!r} is empty: click on an element that no finished part holds")
-        done = Finished(self.name, self.mask)
-        self._name = ""
-        self._do(done)
-        return done.mask
-
-    def segmentation(self) -> Segmentation:
-        """The finished parts, in order, as labels with their names; -1 elsewhere."""
-        labels = np.full(self.shape.n_elements, -1, np.int64)
-        for i, mask in enumerate(self.parts.values()):
-            labels[mask] = i
-        tree = PartHierarchy.from_labels(labels, self.shape.name)
-        named = replace(tree, name=(tree.name[0], *self.parts))
-        return Segmentation(self.shape, labels).with_hierarchy(named)
-
-    # -- saving -------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         """The session as plain data that JSON can hold: parameters, all steps (undone ones too), finished parts.
@@ -219,23 +104,6 @@ class EmbeddingClicks:
         session._refresh()
         return session
 
-    # -- state --------------------------------------------------------------------------------------------------
-
-    def _element(self, element: int) -> int:
-        try:
-            number = operator.index(element)
-        except TypeError:
-            raise PartsegError(f"{element!r} is not the number of an element") from None
-        if not 0 <= number < self.shape.n_elements:
-            raise PartsegError(f"no element {number}: {self.shape.name} has elements 0…{self.shape.n_elements - 1}")
-        return number
-
-    def _do(self, step: Step) -> Bool[np.ndarray, " n_elements"]:
-        self._history[self._position :] = [step]
-        self._position += 1
-        self._refresh()
-        return self.mask
-
     def _set_features(self, embedding: Float[np.ndarray, "n_elements d"]) -> None:
         with np.errstate(over="ignore"):
             self._features = np.ascontiguousarray(np.asarray(embedding) / self.scale, np.float32)
@@ -243,9 +111,8 @@ class EmbeddingClicks:
             raise InputError(self.shape.name, "features are not finite in float32")
         self._rows: dict[int, Float[np.ndarray, " n_elements"]] = {}
 
-    def _refresh(self) -> None:
-        """Radii and mask of the clicks in force; distances are measured for positive clicks that are new only."""
-        clicks = self.clicks
+    def _select(self, clicks: Sequence[Click]) -> Bool[np.ndarray, " n_elements"]:
+        """Finds the radii too; distances are measured for positive clicks that are new only."""
         positives = list(dict.fromkeys(click.element for click in clicks if click.positive))
         negatives = list(dict.fromkeys(click.element for click in clicks if not click.positive))
         self._rows = {t: self._rows[t] if t in self._rows else square_distances(self._features, t) for t in positives}
@@ -256,12 +123,7 @@ class EmbeddingClicks:
         mask = np.zeros(self.shape.n_elements, bool)
         for row, radius in zip(self._rows.values(), self._radii, strict=True):
             mask |= row < radius
-        self._taken = np.zeros(self.shape.n_elements, bool)
-        for part in self.parts.values():
-            self._taken |= part
-        mask = self._cleaner.clean(mask, self._positives) & ~self._taken
-        mask.setflags(write=False)
-        self._mask = mask
+        return self._cleaner.clean(mask, self._positives)
 
     def _squares(self) -> Float[np.ndarray, "p n_elements"]:
         return np.stack([*self._rows.values()]) if self._rows else np.empty((0, self.shape.n_elements), np.float32)
