@@ -120,6 +120,14 @@ def test_the_whole_network(inputs, skip_points):
     assert [x.shape[1] for x, _ in net.encode(*inputs)] == [60, 16, 4, 1]
 
 
+@pytest.mark.parametrize("skip_points", [False, True])
+def test_one_cloud_carries_several_sets_of_features(inputs, skip_points):
+    points, features = inputs[0][:1], torch.cat([inputs[1], inputs[1][:1] + 1])
+    net = settled(PointNet2(4, LEVELS, UP, skip_points=skip_points))
+    for one, each in zip(net(points, features), net(points.repeat(3, 1, 1), features), strict=True):
+        torch.testing.assert_close(one, each, rtol=1e-5, atol=1e-6)
+
+
 def test_gradients(inputs):
     """Of a small network in float64, numerically."""
     points, features = (x[:, :8].double() for x in inputs)

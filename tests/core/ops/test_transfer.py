@@ -12,7 +12,14 @@ from scipy.optimize import minimize
 from partseg.geometry.adjacency import connected_components, face_adjacency, weld_vertices
 from partseg.geometry.shape import Shape
 from partseg.metrics.functional import class_agnostic_miou
-from partseg.ops.transfer import carry_labels, nearest_elements, nearest_faces, transfer_labels, without_topology
+from partseg.ops.transfer import (
+    carry_labels,
+    carry_weights,
+    nearest_elements,
+    nearest_faces,
+    transfer_labels,
+    without_topology,
+)
 
 
 def boxes(*places: tuple[float, float, float], size: float = 1.0) -> tuple[Shape, np.ndarray]:
@@ -235,3 +242,27 @@ def test_points_that_were_not_drawn_take_the_label_of_the_nearest():
     labels = (sample.points[:, 0] > 0).astype(np.int64)
     near = np.linalg.norm(shape.normalized().points[:, None] - sample.points[None], axis=2).argmin(1)
     np.testing.assert_array_equal(carry_labels(shape, sample, labels), labels[near])
+
+
+def test_values_of_a_face_are_the_mean_of_its_points_or_the_nearest():
+    """Against a loop over the faces; the few points leave most faces empty."""
+    mesh = trimesh.creation.icosphere(subdivisions=2)
+    shape = Shape.from_mesh(mesh.vertices, mesh.faces)
+    for n in (40, 2000):
+        sample = shape.normalized().sampled(n, seed=1)
+        values = np.random.default_rng(n).random((n, 2)).astype(np.float32)
+        got = carry_weights(shape, sample) @ values
+        assert got.dtype == np.float32
+        for face in range(shape.n_elements):
+            own = np.flatnonzero(sample.face_index == face)
+            apart = ((sample.points - sample.element_positions[face]) ** 2).sum(1)
+            expected = values[own].mean(0) if len(own) else values[apart.argmin()]
+            np.testing.assert_allclose(got[face], expected, rtol=1e-5)
+
+
+def test_values_of_points_are_their_own_or_those_of_the_nearest_drawn():
+    cloud = Shape.from_points(np.random.default_rng(0).random((50, 3)) * 7 + 3)
+    assert (carry_weights(cloud, cloud.normalized()).toarray() == np.eye(50)).all()
+    sample = cloud.normalized().sampled(9)
+    near = ((cloud.normalized().points[:, None] - sample.points) ** 2).sum(2).argmin(1)
+    np.testing.assert_array_equal(carry_weights(cloud, sample) @ np.arange(9), near)

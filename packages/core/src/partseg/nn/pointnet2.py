@@ -1,6 +1,7 @@
 """PointNet++ (Qi et al., NeurIPS 2017) on dense batches (b, n, c): set abstraction, feature propagation, both as one.
 
-Clouds of fewer points than a level has centres take all their points as centres.
+Clouds of fewer points than a level has centres take all their points as centres. One cloud, a batch of 1, may carry
+features of any batch: it is then grouped once for all of them.
 """
 
 from __future__ import annotations
@@ -71,14 +72,14 @@ class SetAbstraction(nn.Module):
 
     def forward(
         self,
-        points: Float[Tensor, "b n 3"],
+        points: Float[Tensor, "a n 3"],
         features: Float[Tensor, "b n c"] | None = None,
-        centres: Float[Tensor, "b m 3"] | None = None,
-    ) -> tuple[Float[Tensor, "b m 3"], Float[Tensor, "b m d"]]:
+        centres: Float[Tensor, "a m 3"] | None = None,
+    ) -> tuple[Float[Tensor, "a m 3"], Float[Tensor, "b m d"]]:
         """Centres and their features.
 
         Args:
-            points: positions, n >= 1. features: of the points; None where there are none.
+            points: positions, n >= 1; a is b or 1. features: of the points; None where there are none.
             centres: positions to group around, in place of farthest points.
 
         Returns:
@@ -86,7 +87,7 @@ class SetAbstraction(nn.Module):
         """
         size = self.level
         if size.centres is None:
-            inputs = points if features is None else torch.cat([points, features], dim=2)
+            inputs = points if features is None else torch.cat([_for_each(points, features), features], dim=2)
             return torch.zeros_like(points[:, :1]), self.layers(inputs).amax(dim=1, keepdim=True)
         if centres is None:
             index = farthest_points(points, min(size.centres, points.shape[1]), start=self.start % points.shape[1])
@@ -94,7 +95,8 @@ class SetAbstraction(nn.Module):
         near = ball_query(points, centres, size.radius, size.neighbours, closed=self.closed)
         inputs = gather_rows(points, near) - centres[:, :, None]
         if features is not None:
-            inputs = torch.cat([inputs, gather_rows(features, near)], dim=3)
+            near = _for_each(near, features)
+            inputs = torch.cat([_for_each(inputs, features), gather_rows(features, near)], dim=3)
         return centres, self.layers(inputs).amax(dim=2)
 
 
@@ -129,18 +131,18 @@ class FeaturePropagation(nn.Module):
 
     def forward(
         self,
-        points: Float[Tensor, "b n 3"],
+        points: Float[Tensor, "a n 3"],
         skip: Float[Tensor, "b n s"] | None,
-        known_points: Float[Tensor, "b m 3"],
+        known_points: Float[Tensor, "a m 3"],
         known: Float[Tensor, "b m c"],
     ) -> Float[Tensor, "b n d"]:
-        """Features of `points`; a single known point is repeated."""
+        """Features of `points` (a is b or 1); a single known point is repeated."""
         if known.shape[1] == 1:
             carried = known.expand(-1, points.shape[1], -1)
         else:
             squared, index = three_nearest(known_points, points)
             weight = inverse_distance_weights(squared, self.epsilon, added=self.added)
-            carried = interpolate_rows(known, index, weight.to(known.dtype))
+            carried = interpolate_rows(known, _for_each(index, known), _for_each(weight.to(known.dtype), known))
         if skip is not None:
             carried = torch.cat([skip, carried] if self.skip_first else [carried, skip], dim=2)
         return self.layers(carried)
@@ -196,7 +198,7 @@ class PointNet2(nn.Module):
         self.channels = width
 
     def encode(
-        self, points: Float[Tensor, "b n 3"], features: Float[Tensor, "b n c"] | None = None
+        self, points: Float[Tensor, "a n 3"], features: Float[Tensor, "b n c"] | None = None
     ) -> list[tuple[Tensor, Tensor | None]]:
         """(positions, features) of the input and of each level, fine to coarse."""
         stages = [(points, features)]
@@ -205,14 +207,23 @@ class PointNet2(nn.Module):
         return stages
 
     def forward(
-        self, points: Float[Tensor, "b n 3"], features: Float[Tensor, "b n c"] | None = None
+        self, points: Float[Tensor, "a n 3"], features: Float[Tensor, "b n c"] | None = None
     ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b m e"]]:
-        """Features of every point, and those of the coarsest level (m is 1 where that groups the whole cloud)."""
+        """Features of every point, and those of the coarsest level (m is 1 where that groups the whole cloud).
+
+        Args:
+            points: positions; a is b, or 1 for one cloud with several sets of features. features: see the class.
+        """
         stages = self.encode(points, features)
         known_points, known = coarsest = stages[-1]
         for (target, skip), layer in zip(reversed(stages[:-1]), self.up, strict=True):
             if self.skip_points and target is points:
-                skip = points if skip is None else torch.cat([points, skip], dim=2)
+                skip = points if skip is None else torch.cat([_for_each(points, skip), skip], dim=2)
             known = layer(target, skip, known_points, known)
             known_points = target
         return known, coarsest[1]
+
+
+def _for_each(one: Tensor, features: Tensor) -> Tensor:
+    """What belongs to a cloud, once for each set of features it carries."""
+    return one.expand(len(features), *one.shape[1:])

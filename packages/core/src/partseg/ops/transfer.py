@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from partseg.geometry.adjacency import weld_vertices
@@ -128,6 +129,31 @@ def carry_labels(shape: Shape, sample: Shape, labels: Int[np.ndarray, "n"]) -> I
     if len(empty):
         out[empty] = labels[cKDTree(sample.points).query(sample.element_positions[empty])[1]]
     return out
+
+
+def carry_weights(shape: Shape, sample: Shape) -> csr_array:
+    """How values of sampled points make up those of every element of the shape they were sampled from.
+
+    A triangle has the mean of its points. Triangles without points, and points of a cloud that were not drawn, have the
+    value of the nearest.
+
+    Args:
+        shape, sample: as `carry_labels` takes them.
+
+    Returns:
+        (n_elements, n) float32, sparse, rows sum to 1: `carry_weights(shape, sample) @ values`.
+    """
+    n = len(sample.points)
+    if sample.n_elements < shape.n_elements:  # a large cloud, of which points were drawn
+        element, point = np.arange(shape.n_elements), cKDTree(sample.points).query(shape.normalized().points)[1]
+    elif not sample.is_mesh:
+        element = point = np.arange(n)
+    else:
+        empty = np.flatnonzero(np.bincount(sample.face_index, minlength=sample.n_elements) == 0)
+        near = cKDTree(sample.points).query(sample.element_positions[empty])[1]
+        element, point = np.concatenate([sample.face_index, empty]), np.concatenate([np.arange(n), near])
+    share = 1 / np.bincount(element, minlength=shape.n_elements)
+    return csr_array((share[element].astype(np.float32), (element, point)), shape=(shape.n_elements, n))
 
 
 class Nearest(NamedTuple):
