@@ -137,7 +137,7 @@ def test_values_are_paired_by_the_names_of_shapes():
     assert math.isnan(a[0, 0])
     with pytest.raises(PartsegError, match="different shapes"):
         paired_values([result({"x": 1.0})], [result({"z": 1.0})], "miou")
-    with pytest.raises(PartsegError, match=r"AP50 is a number of all shapes together.*: sAP50"):
+    with pytest.raises(PartsegError, match=r"AP50 is no number of each shape.*: shapes have sAP50"):
         paired_values([result({"x": 1.0}, "sAP50")], [result({"x": 1.0}, "sAP50")], "AP50")
 
 

@@ -24,7 +24,8 @@ from partseg.parts.segmentation import Masks, Segmentation
 from partseg.parts.tree import MergeTree
 from partseg_bench.predictions import Prediction
 from partseg_bench.protocols import Metric, Protocol, coverage, open_protocol
-from partseg_bench.protocols.base import mean_of, pooled
+from partseg_bench.protocols.base import mean_of
+from partseg_bench.protocols.pooled import pooled
 from partseg_bench.protocols.views import PointsView, carried_masks, carried_tree
 from partseg_bench.samples import EvalSet, eval_set
 from partseg_bench.spec import PROTOCOLS

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from partseg.errors import PartsegError
 from partseg_bench.board import Board, DatasetEntry, Limits, MethodEntry
 from partseg_bench.cells import Cell
+from partseg_bench.claims.pooled import compare_pooled, pooled_protocol, pooled_sides, shared_shapes
 from partseg_bench.claims.registry import Claim, Registered
 from partseg_bench.claims.verdict import Comparison, compare
 from partseg_bench.facts import one_line
@@ -118,15 +119,13 @@ def paired_values(
     Raises:
         PartsegError: results of different shapes, or shapes have no such number of their own.
     """
-    ids = list(a[0]["per_shape"])
+    ids = shared_shapes(a, b)
     for result in (*a, *b):
-        if sorted(result["per_shape"]) != sorted(ids):
-            raise PartsegError(f"the sides were scored on different shapes: {len(ids)} and {len(result['per_shape'])}")
         if not any(metric in record.get("scores", {}) for record in result["per_shape"].values()):
             there = sorted({name for record in result["per_shape"].values() for name in record.get("scores", {})})
             raise PartsegError(
-                f"{metric} is a number of all shapes together, a claim pairs those of each shape: "
-                f"{', '.join(there) or 'there are none'}"
+                f"{metric} is no number of each shape, nor one that is computed anew from all of them: shapes have "
+                f"{', '.join(there) or 'none'}"
             )
     rows = [[[_number(result["per_shape"][shape], metric) for shape in ids] for result in side] for side in (a, b)]
     return np.array(rows[0], np.float64), np.array(rows[1], np.float64)
@@ -154,10 +153,17 @@ def _outcome(registered: Registered, groups: dict[str, CellGroup], found: dict[s
     if left:
         return Outcome(registered, "left", why=f"{left} of {2 * len(claim.seeds)} cells have no result yet")
     try:
-        numbers = compare(*paired_values(results["a"], results["b"], claim.metric))
+        numbers = _compared(claim, results["a"], results["b"])
     except PartsegError as error:
         return Outcome(registered, "failed", why=one_line(error))
     return Outcome(registered, numbers.verdict(claim.direction), numbers)
+
+
+def _compared(claim: Claim, a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> Comparison:
+    protocols = [pooled_protocol(claim.side(name)[2], claim.metric) for name in ("a", "b")]
+    if any(protocols):
+        return compare_pooled(*pooled_sides(a, b, claim.metric, protocols))
+    return compare(*paired_values(a, b, claim.metric))
 
 
 def cell_groups(claims: Iterable[Claim]) -> dict[str, CellGroup]:

@@ -15,9 +15,9 @@ from partseg_bench.results import plain
 _HEADS = ("claim", "paper", "statement", "metric", "A", "B", "A − B [95 %]", "shapes × seeds", "verdict")
 _NOTE = (
     "*held*: A is better and the interval of the paired difference excludes 0; *not held*: B is; *undecided*: it "
-    f"includes 0, or there are fewer than {MIN_SHAPES} shapes. A and B are means over shapes and seeds; intervals of "
-    "one seed know nothing of others. What is tested is the ordering, on shapes and budgets of our own, not the "
-    "paper's numbers."
+    f"includes 0, or there are fewer than {MIN_SHAPES} shapes. A and B are means over seeds, and over shapes unless "
+    "the number is one of all shapes together, as AP50 is; intervals of one seed know nothing of others. What is "
+    "tested is the ordering, on shapes and budgets of our own, not the paper's numbers."
 )
 
 

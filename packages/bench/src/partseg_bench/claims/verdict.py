@@ -23,7 +23,7 @@ class Comparison:
     """Two sides on the same shapes and seeds.
 
     Attributes:
-        a, b: means of the sides over shapes and seeds.
+        a, b: means of the sides over shapes and seeds; over seeds, of a number that all shapes have together.
         difference: a − b.
         low, high: 95 % bootstrap interval of the difference.
         shapes, seeds: how many there are; shapes for which a side is undefined are left out.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partseg_bench.protocols.base import MeanProtocol, Metric, Protocol, coverage
+from partseg_bench.protocols.pooled import PooledProtocol
 
 if TYPE_CHECKING:
     from partseg_bench.samples import EvalSet
 
-__all__ = ["MeanProtocol", "Metric", "Protocol", "coverage", "open_protocol"]
+__all__ = ["MeanProtocol", "Metric", "PooledProtocol", "Protocol", "coverage", "open_protocol"]
 
 
 def open_protocol(name: str, shapes: EvalSet | None = None) -> Protocol:

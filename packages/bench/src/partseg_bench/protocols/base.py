@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from partseg.data.formats.base import PartSample, Taxonomy
 from partseg.errors import PartsegError
-from partseg.metrics.functional.averages import exact_mean
 from partseg.metrics.functional.summary import bootstrap_interval
 from partseg.parts.segmentation import Segmentation
 from partseg.spec import ProtocolSpec
@@ -21,8 +20,7 @@ from partseg_bench.protocols.views import PointsView
 
 View = Literal["mesh", "points", "soup"]
 Record = dict[str, Any]
-RESAMPLES = 2000  # of means
-POOLED_RESAMPLES = 200  # of numbers that are computed anew from the records of all shapes
+RESAMPLES = 2000
 
 
 class Metric(NamedTuple):
@@ -130,56 +128,6 @@ def mean_of(values: Sequence[float]) -> Metric:
         return Metric(float("nan"), float("nan"), float("nan"), 0)
     low, high = bootstrap_interval(kept, n=RESAMPLES)
     return Metric(math.fsum(kept.tolist()) / len(kept), low, high, len(kept))
-
-
-def pooled(
-    statistic: Callable[[Int[np.ndarray, "s"]], Mapping[str, float]],
-    n: int,
-    groups: Sequence[str] | None = None,
-    seed: int = 0,
-) -> dict[str, Metric]:
-    """Numbers that are computed from all shapes together, with percentile bootstrap intervals over shapes.
-
-    Args:
-        statistic: numbers by name, of the shapes with these places (some more than once).
-        n: number of shapes.
-        groups: one for each shape; shapes are drawn within their group, so that no group ends up empty.
-        seed: of the bootstrap.
-    """
-    every = np.arange(n)
-    value = statistic(every)
-    if n < 2:
-        return {name: Metric(x, x, x, n) for name, x in value.items()}
-    rng = np.random.default_rng(seed)
-    _, group = np.unique(np.asarray(groups if groups is not None else [""] * n), return_inverse=True)
-    members = [np.flatnonzero(group == g) for g in range(group.max() + 1)]
-    drawn: dict[str, list[float]] = {name: [] for name in value}
-    for _ in range(POOLED_RESAMPLES):
-        places = np.concatenate([rng.choice(rows, len(rows)) for rows in members])
-        for name, x in statistic(places).items():
-            drawn[name].append(x)
-    return {name: Metric(x, *_quantiles(np.array(drawn[name])), n) for name, x in value.items()}
-
-
-def by_category(
-    statistic: Callable[[Int[np.ndarray, "s"]], Mapping[str, float]], categories: Sequence[str]
-) -> Callable[[Int[np.ndarray, "s"]], dict[str, float]]:
-    """The statistic as a mean over categories, with `<name>@<category>` beside it where there are several.
-
-    Categories for which a number is undefined are left out of its mean.
-    """
-    names = sorted(set(categories))
-    if len(names) == 1:
-        return lambda places: dict(statistic(places))
-    number = np.array([names.index(category) for category in categories])
-
-    def means(places: Int[np.ndarray, "s"]) -> dict[str, float]:
-        rows = {name: statistic(places[number[places] == i]) for i, name in enumerate(names)}
-        first = next(iter(rows.values()))
-        out = {key: exact_mean(np.array([row[key] for row in rows.values()])) for key in first}
-        return out | {f"{key}@{name}": value for name, row in rows.items() for key, value in row.items()}
-
-    return means
 
 
 def coverage(records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Any]:
@@ -299,14 +247,6 @@ def _within(prediction: Prediction, shape: str) -> Int[np.ndarray, "n"]:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _quantiles(values: Float[np.ndarray, "r"]) -> tuple[float, float]:
-    kept = values[~np.isnan(values)]
-    if not len(kept):
-        return float("nan"), float("nan")
-    low, high = np.quantile(kept, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def segmentation_of(seg: Any, name: str) -> Segmentation:

@@ -29,9 +29,9 @@ from partseg_bench.protocols.base import (
     View,
     check_ids,
     json_safe,
-    pooled,
     same_elements,
 )
+from partseg_bench.protocols.pooled import pooled
 from partseg_bench.protocols.views import PointsView
 
 CLICKS = 15

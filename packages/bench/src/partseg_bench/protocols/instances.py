@@ -8,7 +8,7 @@ without a prediction has its parts missed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -28,19 +28,8 @@ from partseg.metrics.functional.scannet_ap import (
 )
 from partseg_bench import spec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.base import (
-    Metric,
-    Protocol,
-    Record,
-    by_category,
-    check_ids,
-    json_safe,
-    n_classes,
-    only_level,
-    part_classes,
-    pooled,
-    same_elements,
-)
+from partseg_bench.protocols.base import Record, json_safe, n_classes, only_level, part_classes, same_elements
+from partseg_bench.protocols.pooled import PooledProtocol, Statistic
 
 _NUMBERS = np.array(list(SCANNET_CLASSES))
 
@@ -89,10 +78,11 @@ def true_parts(sample: PartSample, level: str) -> tuple[Int[np.ndarray, "n"], In
     return out, votes.argmax(1).astype(np.int64)
 
 
-class PartNetInstances(Protocol):
+class PartNetInstances(PooledProtocol):
     """Part-category AP and shape AP of one level."""
 
     spec: ClassVar = spec.PARTNET_INSTANCE
+    shape_means: ClassVar = ("sAP50",)
 
     def score(self, prediction: Prediction | None, sample: PartSample) -> Record:
         level = only_level(sample)
@@ -112,18 +102,16 @@ class PartNetInstances(Protocol):
         }
         return record | ({"missing": True} if prediction is None else {})
 
-    def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
-        check_ids(records, ids, self.spec.name, all_of_them=True)
-        rows = [records[shape] for shape in ids]
-        kinds = sorted({int(c) for row in rows for c in (*row["n_true"], *row["pred_class"])})
+    def statistic(self, records: Sequence[Record]) -> Statistic:
+        kinds = sorted({int(c) for row in records for c in (*row["n_true"], *row["pred_class"])})
         place = {c: i for i, c in enumerate(kinds)}
-        n_true = np.zeros((len(rows), len(kinds)), np.int64)
-        for i, row in enumerate(rows):
+        n_true = np.zeros((len(records), len(kinds)), np.int64)
+        for i, row in enumerate(records):
             for c, count in row["n_true"].items():
                 n_true[i, place[int(c)]] = count
-        classes = [np.array([place[c] for c in row["pred_class"]], np.int64) for row in rows]
-        confidence = [np.asarray(row["confidence"], np.float64) for row in rows]
-        hits = [_flags(row["hits"]) for row in rows]
+        classes = [np.array([place[c] for c in row["pred_class"]], np.int64) for row in records]
+        confidence = [np.asarray(row["confidence"], np.float64) for row in records]
+        hits = [_flags(row["hits"]) for row in records]
 
         def numbers(places: Int[np.ndarray, "s"]) -> dict[str, float]:
             chosen = InstanceRecords(
@@ -137,14 +125,14 @@ class PartNetInstances(Protocol):
             found = headline(interpolated_ap(chosen, THRESHOLDS))
             return {name: found[name] for name in self.spec.metrics}
 
-        categories = [self.categories.get(shape, "") for shape in ids]
-        return pooled(by_category(numbers, categories), len(ids), categories)
+        return numbers
 
 
-class ScanNetInstances(Protocol):
+class ScanNetInstances(PooledProtocol):
     """AP, AP50 and AP25 of objects in scans; classes are those of the dataset, 18 at most, in the benchmark's order."""
 
     spec: ClassVar = spec.SCANNET_INSTANCE
+    over_categories: ClassVar = False
 
     def score(self, prediction: Prediction | None, sample: PartSample) -> Record:
         level = only_level(sample)
@@ -168,8 +156,7 @@ class ScanNetInstances(Protocol):
         }
         return record | ({"missing": True} if prediction is None else {})
 
-    def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
-        check_ids(records, ids, self.spec.name, all_of_them=True)
+    def statistic(self, records: Sequence[Record]) -> Statistic:
         width = len(SCANNET_OFFICIAL) + 2
         rows = [
             ScanNetRecords(
@@ -181,14 +168,14 @@ class ScanNetInstances(Protocol):
                 np.asarray(row["hits"], np.int64).reshape(-1, width),
                 np.asarray(row["misses"], np.int64).reshape(-1, width),
             )
-            for i, row in enumerate(records[shape] for shape in ids)
+            for i, row in enumerate(records)
         ]
 
         def numbers(places: Int[np.ndarray, "s"]) -> dict[str, float]:
             found = scannet_instance_ap([rows[i]._replace(scan=np.array([k])) for k, i in enumerate(places)])
             return {"AP": found.ap, "AP50": found.ap50, "AP25": found.ap25}
 
-        return pooled(numbers, len(ids))
+        return numbers
 
 
 def _bits(hits: np.ndarray) -> list[int]:

@@ -9,7 +9,7 @@ category without any as 0). `…-one-class` takes all parts for one class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -20,24 +20,14 @@ from partseg.metrics.functional.average_precision import InstanceRecords
 from partseg.metrics.functional.recursive_ap import RECURSIVE_THRESHOLDS, recursive_partnet_ap, recursive_records
 from partseg_bench import spec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.base import (
-    Metric,
-    Protocol,
-    Record,
-    View,
-    by_category,
-    check_ids,
-    n_classes,
-    only_level,
-    pooled,
-    same_elements,
-)
+from partseg_bench.protocols.base import Record, View, n_classes, only_level, same_elements
+from partseg_bench.protocols.pooled import PooledProtocol, Statistic
 
 _NAMES = tuple(f"AP{100 * threshold:g}" for threshold in RECURSIVE_THRESHOLDS)
 _ONE = "-one-class"
 
 
-class RecursiveInstances(Protocol):
+class RecursiveInstances(PooledProtocol):
     """AP25 and AP50 of one level, class by class and as one class."""
 
     spec: ClassVar = spec.RECURSIVE_INSTANCE
@@ -65,16 +55,12 @@ class RecursiveInstances(Protocol):
             record["scores"] |= {f"{name}{key}": value for name, value in _ap([record], key, np.zeros(1, int)).items()}
         return record | ({"missing": True} if prediction is None else {})
 
-    def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
-        check_ids(records, ids, self.spec.name, all_of_them=True)
-        rows = [records[shape] for shape in ids]
-
+    def statistic(self, records: Sequence[Record]) -> Statistic:
         def numbers(places: Int[np.ndarray, "s"]) -> dict[str, float]:
-            both = {f"{name}{key}": value for key in ("", _ONE) for name, value in _ap(rows, key, places).items()}
+            both = {f"{name}{key}": value for key in ("", _ONE) for name, value in _ap(records, key, places).items()}
             return {name: both[name] for name in self.spec.metrics}
 
-        categories = [self.categories.get(shape, "") for shape in ids]
-        return pooled(by_category(numbers, categories), len(ids), categories)
+        return numbers
 
 
 def _ap(rows: Sequence[Record], key: str, places: Int[np.ndarray, "s"]) -> dict[str, float]:

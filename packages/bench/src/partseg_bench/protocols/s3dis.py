@@ -18,24 +18,15 @@ from partseg.errors import PartsegError
 from partseg.metrics.functional.s3dis import S3disRoom, s3dis_room, s3dis_scores
 from partseg_bench import spec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.base import (
-    Metric,
-    Protocol,
-    Record,
-    check_ids,
-    element_classes,
-    json_safe,
-    n_classes,
-    only_level,
-    pooled,
-    same_elements,
-)
+from partseg_bench.protocols.base import Record, element_classes, json_safe, n_classes, only_level, same_elements
+from partseg_bench.protocols.pooled import PooledProtocol, Statistic
 
 
-class S3disInstances(Protocol):
+class S3disInstances(PooledProtocol):
     """Every point has an instance (or -1) and a class."""
 
     spec: ClassVar = spec.S3DIS_INSTANCE
+    over_categories: ClassVar = False
 
     def score(self, prediction: Prediction | None, sample: PartSample) -> Record:
         level = only_level(sample)
@@ -59,14 +50,13 @@ class S3disInstances(Protocol):
         }
         return record | ({"missing": True} if prediction is None else {})
 
-    def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
-        check_ids(records, ids, self.spec.name, all_of_them=True)
-        rooms = [_room(records[shape]["room"]) for shape in ids]
+    def statistic(self, records: Sequence[Record]) -> Statistic:
+        rooms = [_room(record["room"]) for record in records]
 
         def numbers(places: Int[np.ndarray, "s"]) -> dict[str, float]:
             return _numbers([rooms[i] for i in places])
 
-        return pooled(numbers, len(ids))
+        return numbers
 
 
 def _numbers(rooms: Sequence[S3disRoom]) -> dict[str, float]:

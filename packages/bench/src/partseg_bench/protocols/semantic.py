@@ -7,7 +7,7 @@ are left out; those without a predicted class are misses, and so is a shape with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -18,25 +18,15 @@ from partseg.metrics.functional.averages import exact_mean
 from partseg.metrics.functional.semantic import class_counts, class_ious, partnet_shape_miou
 from partseg_bench import spec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.base import (
-    Metric,
-    Protocol,
-    Record,
-    by_category,
-    check_ids,
-    element_classes,
-    json_safe,
-    n_classes,
-    only_level,
-    pooled,
-    same_elements,
-)
+from partseg_bench.protocols.base import Record, element_classes, json_safe, n_classes, only_level, same_elements
+from partseg_bench.protocols.pooled import PooledProtocol, Statistic
 
 
-class SemanticParts(Protocol):
+class SemanticParts(PooledProtocol):
     """Part-wise and shape-wise mean IoU of one level."""
 
     spec: ClassVar = spec.SEMANTIC
+    shape_means: ClassVar = ("shape-miou",)
 
     def score(self, prediction: Prediction | None, sample: PartSample) -> Record:
         level = only_level(sample, needs_instances=False)
@@ -53,16 +43,14 @@ class SemanticParts(Protocol):
         record |= {"classes": used.tolist(), "counts": counts[:, used].tolist()}
         return record | ({"missing": True} if prediction is None else {})
 
-    def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
-        check_ids(records, ids, self.spec.name, all_of_them=True)
-        tables = _tables([records[shape] for shape in ids])
+    def statistic(self, records: Sequence[Record]) -> Statistic:
+        tables = _tables(records)
 
         def numbers(places: Int[np.ndarray, "s"]) -> dict[str, float]:
             counts = tables[places]
             return {"part-miou": exact_mean(class_ious(counts.sum(0))), "shape-miou": partnet_shape_miou(counts)}
 
-        categories = [self.categories.get(shape, "") for shape in ids]
-        return pooled(by_category(numbers, categories), len(ids), categories)
+        return numbers
 
 
 def _tables(records: Sequence[Record]) -> Int[np.ndarray, "s 3 c"]:
