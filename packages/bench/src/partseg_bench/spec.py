@@ -116,6 +116,11 @@ SEMANTIC = _spec(
     "mean IoU of part classes by PartNet's rule, part-wise and shape-wise; sees the shape as the dataset has it",
     "semantic:SemanticParts", ("part-miou", "shape-miou"), ("semantics",),
 )  # fmt: skip
+SHAPENET_PART = _spec(
+    "shapenet-part",
+    "mean IoU of a category's part classes by ShapeNetPart's rule; sees the shape as the dataset has it",
+    "semantic:ShapeNetParts", ("instance-miou", "category-miou", "part-miou"), ("semantics",),
+)  # fmt: skip
 PSB = _spec(
     "psb",
     "the method's own cut against several people's by the Princeton benchmark's errors; sees the mesh",
@@ -145,6 +150,7 @@ PROTOCOLS: tuple[ProtocolSpec, ...] = (
     SCANNET_INSTANCE,
     S3DIS_INSTANCE,
     SEMANTIC,
+    SHAPENET_PART,
     PSB,
     HIERARCHY,
 )

@@ -40,10 +40,11 @@ class PooledProtocol(Protocol):
             PartsegError: a record of another shape, or none of one.
         """
         check_ids(records, ids, self.spec.name, all_of_them=True)
-        return by_category(self.statistic([records[shape] for shape in ids]), self.groups(ids))
+        statistic = self.statistic([records[shape] for shape in ids])
+        return by_category(statistic, self.groups(ids)) if self.over_categories else statistic
 
     def groups(self, ids: Sequence[str]) -> list[str]:
-        """What shapes are averaged by: their categories, or one group of all."""
+        """What shapes are drawn within: their categories where numbers are averaged over them, else all are one."""
         return [self.categories.get(shape, "") if self.over_categories else "" for shape in ids]
 
     def aggregate(self, records: Mapping[str, Record], ids: Sequence[str]) -> dict[str, Metric]:
