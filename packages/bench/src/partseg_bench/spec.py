@@ -96,6 +96,11 @@ PARTNET_INSTANCE = _spec(
     "average precision of named part instances by PartNet's rule, one level; sees the shape as the dataset has it",
     "instances:PartNetInstances", ("AP50", "AP25", "AP75", "AP50:95", "sAP50"), _CLASSES,
 )  # fmt: skip
+FUSION_INSTANCE = _spec(
+    "fusion-instance",
+    "average precision of named parts by instance fusion's rule, one level; sees the shape as the dataset has it",
+    "instances:FusionInstances", ("AP50", "AP25", "AP75", "AP50:95", "sAP50"), _CLASSES,
+)  # fmt: skip
 RECURSIVE_INSTANCE = _spec(
     "recursive-instance",
     f"average precision of parts by recursive PartNet's rule, classes told by the truth, one level; {_GEOMETRY}",
@@ -146,6 +151,7 @@ PROTOCOLS: tuple[ProtocolSpec, ...] = (
     CLASS_AGNOSTIC_PROMPT_N_GEOMETRY,
     CLICKS,
     PARTNET_INSTANCE,
+    FUSION_INSTANCE,
     RECURSIVE_INSTANCE,
     SCANNET_INSTANCE,
     S3DIS_INSTANCE,

@@ -214,12 +214,24 @@ def element_classes(prediction: Prediction, shape: str, classes: int) -> Int[np.
     if prediction.classes is not None:
         found = prediction.classes
     elif prediction.semantic_id is not None:
-        found = np.r_[part_classes(prediction, shape, classes), -1][_within(prediction, shape)]
+        found = np.r_[part_classes(prediction, shape, classes), -1][parts_of_elements(prediction, shape)]
     else:
         raise PartsegError(f"{shape}: classes: the protocol needs a class for each element or part, there are none")
     if len(found) and not -1 <= found.min() <= found.max() < classes:
         raise PartsegError(f"{shape}: classes: expected -1..{classes - 1}, found {found.min()}..{found.max()}")
     return found.astype(np.int64)
+
+
+def parts_of_elements(prediction: Prediction, shape: str) -> Int[np.ndarray, "n"]:
+    """The labels, to look up what is said of parts; -1 for none.
+
+    Raises:
+        PartsegError: one names a part of which nothing is said.
+    """
+    labels = prediction.labels
+    if labels.max(initial=-1) >= prediction.n_parts:
+        raise PartsegError(f"{shape}: labels: name part {labels.max()} of {prediction.n_parts}")
+    return labels
 
 
 def same_elements(prediction: Prediction, sample: PartSample, field: str = "labels") -> None:
@@ -236,13 +248,6 @@ def same_elements(prediction: Prediction, sample: PartSample, field: str = "labe
 def json_safe(values: Mapping[str, float]) -> dict[str, float | None]:
     """The same numbers for JSON, which has no NaN: None."""
     return {name: None if math.isnan(value) else float(value) for name, value in values.items()}
-
-
-def _within(prediction: Prediction, shape: str) -> Int[np.ndarray, "n"]:
-    labels = prediction.labels
-    if labels.max(initial=-1) >= len(prediction.semantic_id):
-        raise PartsegError(f"{shape}: labels: name part {labels.max()} of {len(prediction.semantic_id)}")
-    return labels
 
 
 def _number(value: float | None) -> float:

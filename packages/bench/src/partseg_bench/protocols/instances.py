@@ -1,9 +1,10 @@
-"""Average precision of part instances by the rule of PartNet (Mo et al. 2019, Sec. 5.3) and of the ScanNet benchmark.
+"""Average precision of instances by the rules of PartNet, of instance feature fusion and of the ScanNet benchmark.
 
 A prediction gives masks (or labels), for each a class, an index into the dataset's class names, and a confidence (1
-where it gives none). The rules are in `partseg.metrics.functional.partnet_ap` and `scannet_ap`. PartNet's numbers are
-those of a category; a set of several has the mean over them, as the paper's tables. Truth counts for every shape: one
-without a prediction has its parts missed.
+where it gives none). The rules are in `partseg.metrics.functional`: `partnet_ap` (Mo et al. 2019, Sec. 5.3),
+`fusion_ap` (Sun, Tong, Liu 2022, Sec. 4) and `scannet_ap`. Numbers by the first two are those of a category; a set of
+several has the mean over them, as the papers' tables. Truth counts for every shape: one without a prediction has its
+parts missed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from jaxtyping import Float, Int
 from partseg.data.formats.base import PartSample
 from partseg.errors import PartsegError
 from partseg.metrics.functional.average_precision import THRESHOLDS, InstanceRecords, headline, interpolated_ap
+from partseg.metrics.functional.fusion_ap import fusion_records
 from partseg.metrics.functional.mask_table import MaskTable
 from partseg.metrics.functional.partnet_ap import partnet_records
 from partseg.metrics.functional.scannet_ap import (
@@ -28,7 +30,16 @@ from partseg.metrics.functional.scannet_ap import (
 )
 from partseg_bench import spec
 from partseg_bench.predictions import Prediction
-from partseg_bench.protocols.base import Record, json_safe, n_classes, only_level, part_classes, same_elements
+from partseg_bench.protocols.base import (
+    Record,
+    element_classes,
+    json_safe,
+    n_classes,
+    only_level,
+    part_classes,
+    parts_of_elements,
+    same_elements,
+)
 from partseg_bench.protocols.pooled import PooledProtocol, Statistic
 
 _NUMBERS = np.array(list(SCANNET_CLASSES))
@@ -86,13 +97,9 @@ class PartNetInstances(PooledProtocol):
 
     def score(self, prediction: Prediction | None, sample: PartSample) -> Record:
         level = only_level(sample)
-        classes = n_classes(self.taxonomy, sample, level)
-        parts = predicted_parts(prediction, sample, classes)
-        labels, kinds = true_parts(sample, level)
-        truth = MaskTable.from_labels(labels, len(kinds))
-        found = partnet_records(0, parts.masks, parts.classes, parts.confidence, truth, kinds, n_classes=classes)
+        found = self.matched(prediction, sample, level, n_classes(self.taxonomy, sample, level))
         own = headline(interpolated_ap(found, THRESHOLDS))
-        number = found.n_true[0]
+        number = found.n_true.sum(0)
         record: Record = {
             "scores": json_safe({"sAP50": own["sAP50"], "sAP50:95": own["sAP50:95"]}),
             "n_true": {str(c): int(number[c]) for c in np.flatnonzero(number)},
@@ -101,6 +108,13 @@ class PartNetInstances(PooledProtocol):
             "hits": _bits(found.hits),
         }
         return record | ({"missing": True} if prediction is None else {})
+
+    def matched(self, prediction: Prediction | None, sample: PartSample, level: str, classes: int) -> InstanceRecords:
+        """What is hit of one shape, by the rule."""
+        parts = predicted_parts(prediction, sample, classes)
+        labels, kinds = true_parts(sample, level)
+        truth = MaskTable.from_labels(labels, len(kinds))
+        return partnet_records(0, parts.masks, parts.classes, parts.confidence, truth, kinds, n_classes=classes)
 
     def statistic(self, records: Sequence[Record]) -> Statistic:
         kinds = sorted({int(c) for row in records for c in (*row["n_true"], *row["pred_class"])})
@@ -126,6 +140,28 @@ class PartNetInstances(PooledProtocol):
             return {name: found[name] for name in self.spec.metrics}
 
         return numbers
+
+
+class FusionInstances(PartNetInstances):
+    """The same numbers by the rule of instance feature fusion, of predictions that give each element one part.
+
+    Elements without a true part that has a class are deleted first. What is left of a predicted part is its size, at
+    most 10 elements being too few, and its class is the most frequent one of its elements. The paper's confidence, 1
+    minus the mean entropy of a part's class distributions, is what the prediction gives as the part's score.
+    """
+
+    spec: ClassVar = spec.FUSION_INSTANCE
+
+    def matched(self, prediction: Prediction | None, sample: PartSample, level: str, classes: int) -> InstanceRecords:
+        truth, kinds = true_parts(sample, level)
+        part, found = np.full(len(truth), -1, np.int64), np.full(len(truth), -1, np.int64)
+        doubt = np.zeros(len(truth))
+        if prediction is not None:
+            same_elements(prediction, sample)
+            part, found = prediction.labels, element_classes(prediction, sample.shape.name, classes)
+            if prediction.scores is not None:
+                doubt = 1 - np.r_[prediction.scores, 1.0][parts_of_elements(prediction, sample.shape.name)]
+        return fusion_records(0, part, found, doubt, truth, np.r_[kinds, -1][truth], n_classes=classes).instances
 
 
 class ScanNetInstances(PooledProtocol):
