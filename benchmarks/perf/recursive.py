@@ -43,9 +43,9 @@ def measure(repeats: int) -> list[Row]:
         torch.manual_seed(0)
         config = RecursivePartNetConfig.model_validate(load_config(SPEC, name))
         model = RecursivePartNet(config.network).eval()
-        _fit(model, cloud, packed)
         where = f"{name}, {len(packed)} nodes of {SHAPES} shapes"
         rows += _training(model, cloud, trees, packed, where, repeats)
+        _fit(model, cloud, packed)
         rows += _inference(model, cloud, where, repeats)
     return rows
 

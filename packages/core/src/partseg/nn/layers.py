@@ -26,6 +26,9 @@ class PointNorm(nn.BatchNorm1d):
         return rows.view(x.shape)
 
 
+_ROWS = 2048  # of 128 numbers: 1 MB
+
+
 class SharedMLP(nn.Module):
     """Linear, channel dropout, batch normalisation and ReLU, once for each width; applied to every point alike.
 
@@ -67,11 +70,9 @@ class SharedMLP(nn.Module):
             x: rows of features. sample: which sample each first-axis entry belongs to, numbered from 0, where several
                 are one (points packed end to end): dropout treats these alike. None: each is one.
         """
-        folded = self.norm and not self.training and not torch.is_grad_enabled()
+        if self.norm and not self.training and not torch.is_grad_enabled():
+            return self._inference(x)
         for i, linear in enumerate(self.linear):
-            if folded:  # normalising by fixed statistics is linear too: one pass over the rows less
-                x = F.relu_(F.linear(x, *_folded(linear, self.norm[i])))
-                continue
             x = linear(x)
             if self.dropout[i] and self.training:
                 n = len(x) if sample is None else int(sample.max()) + 1 if len(sample) else 0
@@ -81,6 +82,19 @@ class SharedMLP(nn.Module):
                 x = self.norm[i](x)
             x = F.relu(x)
         return x
+
+    def _inference(self, x: Float[Tensor, "b *n c"]) -> Float[Tensor, "b *n d"]:
+        """The same with running statistics and without gradients: normalising is linear too, so a layer is one product;
+        and the rows go through all layers some at a time, so that they stay in the cache."""
+        layers = [_folded(linear, norm) for linear, norm in zip(self.linear, self.norm, strict=True)]
+        rows = x.reshape(-1, x.shape[-1])
+        some = rows.split(_ROWS if x.device.type == "cpu" else max(len(rows), 1))
+        out = []
+        for part in some:
+            for weight, bias in layers:
+                part = F.relu_(F.linear(part, weight, bias))
+            out.append(part)
+        return (torch.cat(out) if len(out) > 1 else out[0]).view(*x.shape[:-1], self.channels)
 
 
 def _folded(linear: nn.Linear, norm: PointNorm) -> tuple[Tensor, Tensor]:
