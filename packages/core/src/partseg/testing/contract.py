@@ -5,8 +5,9 @@
     class TestContract(LearnedMethodContract):
         spec = SPEC
 
-A method that learns inherits `LearnedMethodContract`, one that only clusters or matches `SegmenterContract`. Attributes
-and the methods `make` and `batch` can be overridden where a method needs something else.
+A method that learns and segments inherits `LearnedMethodContract`, one that only clusters or matches
+`SegmenterContract`; one that does not segment, but embeds or takes clicks, `LearnerContract` or `MethodContract`.
+Attributes and the methods `make` and `batch` can be overridden where a method needs something else.
 """
 
 from __future__ import annotations
@@ -52,24 +53,22 @@ def cloud_of_two_balls(n: int = 300, normals: bool = True) -> Shape:
     )
 
 
-class SegmenterContract:
-    """Tests of any method that segments.
+class MethodContract:
+    """Tests of any method.
 
     Attributes:
         spec: the method's spec.
-        bare_clouds: False for a method that refuses clouds without normals.
-        clouds: False for a method that refuses clouds.
-        exact_parts: False for a method that may give fewer parts than asked for.
     """
 
     spec: ClassVar[MethodSpec]
-    bare_clouds: ClassVar[bool] = True
-    clouds: ClassVar[bool] = True
-    exact_parts: ClassVar[bool] = True
 
     def make(self) -> Any:
-        """The method, ready to segment."""
+        """The method, ready to be used."""
         return self.spec.load()()
+
+    def make_again(self, i: int) -> Any:
+        """The same method a second time; methods with random weights seed them here."""
+        return self.make()
 
     def test_spec_is_installed_under_its_name(self) -> None:
         assert find_method(self.spec.name) == self.spec
@@ -98,6 +97,40 @@ class SegmenterContract:
             capability = getattr(capabilities, name.capitalize())
             assert isinstance(self.make(), capability), name
             assert isinstance(self.spec.load_inference()(), capability), name
+
+    def test_features_take_clicks(self) -> None:
+        """Whoever embeds gets a click session from core; whoever starts its own keeps its promises."""
+        from partseg.methods.capabilities import ClickSession, Embedder, Interactive
+        from partseg.methods.clicks import start_clicks
+
+        method, shape = self.make(), mesh_of_two_boxes()
+        if not isinstance(method, Embedder | Interactive):
+            pytest.skip("gives no features and starts no click sessions")
+        session = start_clicks(method, shape)
+        assert isinstance(session, ClickSession)
+        assert session.mask.shape == (shape.n_elements,) and session.mask.dtype == bool and not session.mask.any()
+        first = session.add_click(0).copy()
+        np.testing.assert_array_equal(session.mask, first)
+        if not isinstance(method, Interactive):
+            assert first[0]
+        session.add_click(shape.n_elements - 1, positive=False)
+        np.testing.assert_array_equal(session.undo(), first)
+        assert not session.undo().any()
+        np.testing.assert_array_equal(session.add_click(0), first)
+
+
+class SegmenterContract(MethodContract):
+    """Tests of any method that segments.
+
+    Attributes:
+        bare_clouds: False for a method that refuses clouds without normals.
+        clouds: False for a method that refuses clouds.
+        exact_parts: False for a method that may give fewer parts than asked for.
+    """
+
+    bare_clouds: ClassVar[bool] = True
+    clouds: ClassVar[bool] = True
+    exact_parts: ClassVar[bool] = True
 
     def test_segments_a_mesh(self) -> None:
         shape = mesh_of_two_boxes()
@@ -142,30 +175,6 @@ class SegmenterContract:
         np.testing.assert_array_equal(first, second)
         np.testing.assert_array_equal(shape.vertices, before)
 
-    def test_features_take_clicks(self) -> None:
-        """Whoever embeds gets a click session from core; whoever starts its own keeps its promises."""
-        from partseg.methods.capabilities import ClickSession, Embedder, Interactive
-        from partseg.methods.clicks import start_clicks
-
-        method, shape = self.make(), mesh_of_two_boxes()
-        if not isinstance(method, Embedder | Interactive):
-            pytest.skip("gives no features and starts no click sessions")
-        session = start_clicks(method, shape)
-        assert isinstance(session, ClickSession)
-        assert session.mask.shape == (shape.n_elements,) and session.mask.dtype == bool and not session.mask.any()
-        first = session.add_click(0).copy()
-        np.testing.assert_array_equal(session.mask, first)
-        if not isinstance(method, Interactive):
-            assert first[0]
-        session.add_click(shape.n_elements - 1, positive=False)
-        np.testing.assert_array_equal(session.undo(), first)
-        assert not session.undo().any()
-        np.testing.assert_array_equal(session.add_click(0), first)
-
-    def make_again(self, i: int) -> Any:
-        """The same method a second time; methods with random weights seed them here."""
-        return self.make()
-
     def check_segmentation(self, seg: Segmentation, shape: Shape) -> None:
         """A segmentation of this very shape that labels every element."""
         assert isinstance(seg, Segmentation)
@@ -177,7 +186,7 @@ class SegmenterContract:
             assert seg.tree.n_leaves == shape.n_elements
 
 
-class LearnedMethodContract(SegmenterContract):
+class LearnerContract(MethodContract):
     """Tests of a method that learns (a `partseg.methods.method.Method`).
 
     Attributes:
@@ -260,16 +269,15 @@ class LearnedMethodContract(SegmenterContract):
         method.eval()
         method.save_pretrained(tmp_path / "weights", note="contract")
         trainer.save_checkpoint(tmp_path / "last.ckpt")
-        expected = method.segment(shape, parts=4).labels
+        expected = answers(method, shape)
         sources, classes = (tmp_path / "weights", tmp_path / "last.ckpt"), (type(method), self.spec.load_inference())
         for source, cls in itertools.product(sources, classes):
             again = cls.from_pretrained(source)
             assert again.config == method.config
             for name, value in method.state_dict().items():
                 assert value.equal(again.state_dict()[name]), name
-            np.testing.assert_array_equal(again.segment(shape, parts=4).labels, expected)
-            if hasattr(method, "embed"):
-                np.testing.assert_array_equal(again.embed(shape), method.embed(shape))
+            for got, wanted in zip(answers(again, shape), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
 
     def test_every_parameter_gets_a_gradient(self) -> None:
         import lightning
@@ -319,3 +327,20 @@ class LearnedMethodContract(SegmenterContract):
         import torch
 
         assert [name for name, value in method.named_parameters() if not torch.isfinite(value).all()] == []
+
+
+class LearnedMethodContract(LearnerContract, SegmenterContract):
+    """Tests of a method that learns and segments."""
+
+
+def answers(method: Any, shape: Shape) -> list[np.ndarray]:
+    """What a method says of a shape, by each of its verbs: labels, features, masks after two clicks."""
+    said = []
+    if hasattr(method, "segment"):
+        said.append(method.segment(shape, parts=4).labels)
+    if hasattr(method, "embed"):
+        said.append(method.embed(shape))
+    if hasattr(method, "start"):
+        session = method.start(shape)
+        said += [session.add_click(0), session.add_click(shape.n_elements - 1, positive=False)]
+    return said
