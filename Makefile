@@ -24,7 +24,7 @@ DEMO_ARGS ?=
 DATA ?= $(PARTSEG_DATA)
 WEIGHTS_ARGS ?=
 
-.PHONY: help setup demo test lint perf quality bench claims weights weights-recursive wheels clean distclean test-pyg test-gpu
+.PHONY: help setup demo test lint perf quality bench claims weights weights-recursive wheels clean distclean test-pyg test-open3d test-gpu
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,10 @@ test-pyg: setup ## build the pyg extra (about ten minutes) and run its equality 
 	@$(PY) -m pip install --quiet "setuptools<81" wheel ninja
 	@$(PY) -c "import torch_scatter, torch_cluster" 2>/dev/null || $(PIP) --no-build-isolation torch-scatter torch-cluster
 	$(PYTEST) -m pyg tests
+
+test-open3d: setup ## install the open3d extra (0.9 GB) and run the tests that need it
+	@$(PIP) open3d
+	$(PYTEST) tests/baselines -k fpfh
 
 test-gpu: setup ## the tests that need a CUDA device
 	$(PYTEST) -m gpu tests

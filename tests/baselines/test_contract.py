@@ -11,7 +11,7 @@ import pytest
 import partseg_baselines
 from partseg.data.batch import PartBatch
 from partseg.spec import MethodSpec
-from partseg.testing import LearnedMethodContract, SegmenterContract
+from partseg.testing import LearnedMethodContract, LearnerContract, MethodContract, SegmenterContract
 from partseg_baselines import spec as specs
 
 
@@ -60,6 +60,18 @@ class TestSgpn(LearnedMethodContract):
     exact_parts = False
 
 
+class TestFpfhClicks(MethodContract):
+    spec = specs.FPFH_CLICKS
+
+    def test_features_take_clicks(self) -> None:
+        pytest.importorskip("open3d", reason="the extra open3d is not installed")
+        super().test_features_take_clicks()
+
+
+class TestHeatmapClicks(LearnerContract):
+    spec = specs.HEATMAP_CLICKS
+
+
 @pytest.mark.parametrize("contract", [TestPartNetSegmentation, TestSgpn], ids=lambda c: c.spec.name)
 def test_every_parameter_gets_a_gradient_with_classes(contract: type[LearnedMethodContract]) -> None:
     """The parts of the coarsest level stand in for semantics."""
@@ -77,7 +89,9 @@ def test_every_parameter_gets_a_gradient_with_classes(contract: type[LearnedMeth
     WithClasses().test_every_parameter_gets_a_gradient()
 
 
-@pytest.mark.parametrize("spec", [specs.PARTNET_SEGMENTATION, specs.SGPN], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "spec", [specs.PARTNET_SEGMENTATION, specs.SGPN, specs.HEATMAP_CLICKS], ids=lambda s: s.name
+)
 def test_the_specs_list_the_configs_that_ship(spec: MethodSpec) -> None:
     folder = Path(partseg_baselines.__file__).parent / spec.name.replace("-", "_") / "configs"
     assert sorted(spec.configs) == sorted(file.stem for file in folder.glob("*.yaml"))

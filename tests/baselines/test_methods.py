@@ -55,8 +55,8 @@ def dumbbell() -> tuple[Shape, np.ndarray]:
 @pytest.mark.parametrize("one", SPECS, ids=lambda s: s.name)
 def test_specs_name_their_classes(one: MethodSpec) -> None:
     method = one.load()()
-    assert hasattr(method, "segment")
-    assert ("embedder" in one.capabilities) == hasattr(method, "embed")
+    verbs = {"segmenter": "segment", "embedder": "embed", "interactive": "start"}
+    assert {name for name, verb in verbs.items() if hasattr(method, verb)} == set(one.capabilities)
 
 
 def test_entry_points_equal_the_specs(repository) -> None:

@@ -1,4 +1,4 @@
-"""What part segmentation is compared with: classical methods without weights, SGPN and PartNet's own method."""
+"""What part segmentation is compared with: classical methods, SGPN, PartNet's own method, parts selected by clicks."""
 
 from __future__ import annotations
 

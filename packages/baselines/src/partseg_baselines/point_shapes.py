@@ -20,11 +20,13 @@ class DenseShapes:
         points: (b, n, 3) float32.
         labels: (b, n) int64 parts of each shape, -1 for no part.
         classes: (b, n) int64 classes of these parts, -1 for no part or no class.
+        normals: (b, n, 3) float32, or None where the batch has none.
     """
 
     points: Float[Tensor, "b n 3"]
     labels: Int[Tensor, "b n"]
     classes: Int[Tensor, "b n"]
+    normals: Float[Tensor, "b n 3"] | None = None
 
     @classmethod
     def of(
@@ -73,7 +75,8 @@ class DenseShapes:
             drawn = torch.randperm(rows.shape[1], generator=generator)[:points]
             rows = rows[:, drawn.to(rows.device)]
         xyz = batch.points[rows]
-        return cls(unit_sphere(xyz) if normalize else xyz, labels[rows], kinds[rows])
+        normals = None if batch.normals is None else batch.normals[rows]
+        return cls(unit_sphere(xyz) if normalize else xyz, labels[rows], kinds[rows], normals)
 
     def one_hot(self) -> Float[Tensor, "b k n"]:
         """A mask for each part, float32; k is the largest number of parts, the masks of parts that a shape lacks are
@@ -85,7 +88,12 @@ class DenseShapes:
 
 def unit_sphere(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
     """Box centre to the origin, largest distance from it to 1 (a cloud of one position is only centred)."""
+    centre, radius = sphere_of(points)
+    return (points - centre) / radius
+
+
+def sphere_of(points: Float[Tensor, "b n 3"]) -> tuple[Float[Tensor, "b 1 3"], Float[Tensor, "b 1 1"]]:
+    """Centre of the box, and the largest distance from it (1 for a cloud of one position)."""
     centre = (points.amin(dim=1, keepdim=True) + points.amax(dim=1, keepdim=True)) / 2
-    points = points - centre
-    radius = points.norm(dim=2).amax(dim=1)[:, None, None]
-    return points / torch.where(radius > 0, radius, torch.ones_like(radius))
+    radius = (points - centre).norm(dim=2).amax(dim=1)[:, None, None]
+    return centre, torch.where(radius > 0, radius, torch.ones_like(radius))

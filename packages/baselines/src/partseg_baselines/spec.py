@@ -85,9 +85,10 @@ EUCLIDEAN_CLUSTERS = MethodSpec(
     trainable=False,
 )
 
-# Both learned baselines as the authors of the interactive method "iSeg3D" (arXiv 2112.12988, Sec. 4) report them: the
+# Learned baselines, and those that are clicked, as the authors of iSeg3D (arXiv 2112.12988, Sec. 4) report them: the
 # mean over eight categories of the mean IoU per part, on PartNet's test split.
 _EIGHT_CATEGORIES = "part mIoU, mean of 8 categories"
+_TEN_CLICKS = "part mIoU after 10 clicks, mean of 8 categories"
 _REPORTED_BY = "arXiv 2112.12988, comparison on PartNet"
 
 PARTNET_SEGMENTATION = MethodSpec(
@@ -147,3 +148,46 @@ SGPN = MethodSpec(
     ),
     status={"partnet": "not attempted"},
 )  # fmt: skip
+
+FPFH_CLICKS = MethodSpec(
+    name="fpfh-clicks",
+    summary="parts selected by clicks among FPFH descriptors of the local shape (needs Open3D)",
+    method="partseg_baselines.fpfh:FpfhClicks",
+    license="MIT",
+    paper=Paper(
+        title="Fast Point Feature Histograms (FPFH) for 3D Registration",
+        authors=("Radu Bogdan Rusu", "Nico Blodow", "Michael Beetz"),
+        venue="ICRA",
+        year=2009,
+        url="https://doi.org/10.1109/ROBOT.2009.5152473",
+    ),
+    capabilities=("embedder",),
+    trainable=False,
+    published=(PublishedResult(dataset="partnet", metric=_TEN_CLICKS, value=52.1, where=_REPORTED_BY),),
+    status={"partnet": "not attempted"},
+)
+
+HEATMAP_CLICKS = MethodSpec(
+    name="heatmap-clicks",
+    summary="parts selected by clicks: a network reads them as heat maps beside the shape and says what they mean",
+    method="partseg_baselines.heatmap_clicks.module:HeatmapClicksModule",
+    license="MIT",
+    paper=Paper(
+        title="iSeg3D: An Interactive 3D Shape Segmentation Tool",
+        authors=("Sucheng Qian", "Liu Liu", "Wenqiang Xu", "Cewu Lu"),
+        venue="arXiv 2112.12988",
+        year=2021,
+        url="https://arxiv.org/abs/2112.12988",
+    ),
+    capabilities=("interactive",),
+    needs=("instances",),
+    configs={name: f"partseg_baselines:heatmap_clicks/configs/{name}.yaml" for name in ("paper", "small", "tiny")},
+    default_config="small",
+    training={"paper": {"max_epochs": 1000}, "small": {"max_steps": 4000}, "tiny": {"max_steps": 200}},
+    published=(
+        PublishedResult(dataset="partnet", metric=_TEN_CLICKS, value=61.4, where=_REPORTED_BY),
+        PublishedResult(dataset="partnet", metric="clicks to IoU 0.80", value=11.7, where=_REPORTED_BY, unit="clicks"),
+        PublishedResult(dataset="partnet", metric="clicks to IoU 0.85", value=12.7, where=_REPORTED_BY, unit="clicks"),
+    ),
+    status={"partnet": "not attempted"},
+)

@@ -45,6 +45,8 @@ PUBLISHED = {
     "euclidean-clusters": "partseg-baselines",
     "partnet-segmentation": "partseg-baselines",
     "sgpn": "partseg-baselines",
+    "fpfh-clicks": "partseg-baselines",
+    "heatmap-clicks": "partseg-baselines",
     "recursive-partnet": "partseg-recursive-partnet",
 }
 
