@@ -1,0 +1,71 @@
+"""The refiner with trained weights: a coarse shape and its parts in, a refined cloud out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from partseg.errors import PartsegError
+from partseg.geometry.shape import Shape
+from partseg.methods.pretrained import Pretrained
+from partseg.parts.segmentation import Segmentation
+from partseg.spec import MethodSpec
+from partseg_recursive_partnet.batches import in_cube
+from partseg_recursive_partnet.refinement.config import RefinerConfig
+from partseg_recursive_partnet.refinement.model import PartRefiner
+from partseg_recursive_partnet.refinement.spec import SPEC
+
+
+class Refiner(Pretrained):
+    """What `Refiner.from_pretrained(weights)` gives. `config` is the whole truth."""
+
+    spec: ClassVar[MethodSpec] = SPEC
+    config_class: ClassVar[type[RefinerConfig]] = RefinerConfig
+    config: RefinerConfig
+
+    def __init__(self, config: RefinerConfig = RefinerConfig()) -> None:  # noqa: B008 (frozen)
+        super().__init__(config)
+        self.model = PartRefiner(config)
+
+    def refine(self, shape: Shape, segmentation: Segmentation) -> Shape:
+        """The union of the refined parts (section 5), in the coordinates of the shape.
+
+        Args:
+            shape: a coarse cloud (or a mesh, which is sampled); `coarse.points` of its points are read.
+            segmentation: its parts; elements labelled -1 belong to none.
+
+        Returns:
+            A cloud of `points` points a part, in order of the labels; a part none of whose points was read is left out.
+
+        Raises:
+            PartsegError: not one label for each element, or no element in any part.
+        """
+        labels = np.asarray(segmentation.labels)
+        if len(labels) != shape.n_elements:
+            raise PartsegError(f"{shape.n_elements} elements but {len(labels)} labels")
+        count = self.config.coarse.points
+        if shape.is_mesh:
+            sample = shape.sampled(count, self.seed)
+            points, labels = sample.points, labels[sample.face_index]
+        else:
+            rng = np.random.default_rng(self.seed)
+            rows = np.sort(rng.permutation(shape.n_elements)[:count])
+            points, labels = shape.points[rows], labels[rows]
+        held, part = np.unique(np.maximum(labels, -1), return_inverse=True)
+        part = torch.from_numpy(part - int(held[0] < 0))
+        parts = int(part.max()) + 1
+        if not parts:
+            raise PartsegError("no point is in a part; nothing can be refined")
+        cloud, centre, side = in_cube(torch.tensor(points)[None])
+        device, training = next(self.parameters()).device, self.training
+        nothing = torch.zeros(max(len(cloud[0]), parts), dtype=torch.long, device=device)
+        self.eval()
+        try:
+            with torch.no_grad():
+                refined = self.model(cloud[0].to(device), part.to(device), nothing[: len(part)], nothing[:parts])
+        finally:
+            self.train(training)
+        out = refined.cpu().reshape(-1, 3) * side[0] + centre[0]
+        return Shape(out.numpy(), transform=shape.transform, name=shape.name)
