@@ -35,7 +35,7 @@ from partseg_recursive_partnet.refinement.config import RefinerConfig
 from partseg_recursive_partnet.refinement.module import RefinerModule
 from partseg_recursive_partnet.refinement.spec import SPEC
 
-TRAIN, TEST, BATCH, FINE = 400, 48, 8, 4096
+TRAIN, TEST, BATCH, FINE = 200, 24, 8, 4096
 CHAIRS = {"families": ["chair"], "kinds": {"assembled": 1.0}}
 PARTS = ("true parts", "ward-position", "one part")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partseg.spec import CommandSpec, MethodSpec
+from partseg.spec import MethodSpec
 from partseg_recursive_partnet.spec import SPEC as SEGMENTER
 
 SPEC = MethodSpec(
@@ -19,10 +19,4 @@ SPEC = MethodSpec(
     },
     default_config="refiner-small",
     augmentation="none",
-)
-
-REFINE = CommandSpec(
-    name="refine",
-    summary="refine a coarse point cloud part by part",
-    run="partseg_recursive_partnet.refinement.command:main",
 )
