@@ -97,6 +97,12 @@ def test_validation_segments_only_when_asked() -> None:
     assert logged["val/miou_coarse"] == pytest.approx(1.0)
 
 
+def test_validation_of_a_method_that_does_not_segment_warns_and_goes_on() -> None:
+    with pytest.warns(UserWarning, match="does not segment shapes"):
+        (logged,) = trainer(EvaluateParts(validation_shapes=2)).validate(Blind(), loader(batches()), verbose=False)
+    assert logged == {}
+
+
 def test_predictions_are_files_in_the_order_of_the_data(tmp_path: Path) -> None:
     saver = SavePredictions(str(tmp_path / "out"), formats=("npz", ".json"))
     trainer(saver).predict(Halves(), loader(batches()), return_predictions=False)

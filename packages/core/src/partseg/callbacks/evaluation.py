@@ -7,8 +7,10 @@ from typing import Any
 
 import lightning
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
 
 from partseg.data.batch import PartBatch
+from partseg.methods.capabilities import Segmenter
 from partseg.metrics.class_agnostic import ClassAgnosticMeanIoU
 from partseg.parts.segmentation import Segmentation
 
@@ -17,7 +19,8 @@ class EvaluateParts(lightning.Callback):
     """Logs `<stage>/miou_<level>`: class-agnostic mIoU (0..1), for each level of labels that the data has.
 
     A method whose result has a merge tree is scored by the cut of at most `max_parts` parts that suits each truth best,
-    as PartField's paper does; one without a tree by its labels.
+    as PartField's paper does; one without a tree by its labels. Validation scores nothing for a method that does not
+    segment, and says so.
 
     Args:
         max_parts: finest cut that is tried.
@@ -29,6 +32,11 @@ class EvaluateParts(lightning.Callback):
         self.max_parts, self.validation_shapes = max_parts, validation_shapes
         self.metrics: dict[str, ClassAgnosticMeanIoU] = {}
         self.seen = 0
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Say early what will be missing."""
+        if stage in ("fit", "validate") and self.validation_shapes and not isinstance(pl_module, Segmenter):
+            rank_zero_warn("validation_shapes: nothing is scored, this method does not segment shapes")
 
     def on_test_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._reset()
@@ -58,6 +66,8 @@ class EvaluateParts(lightning.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Segment and score shapes until there are enough."""
+        if not isinstance(pl_module, Segmenter):
+            return
         if self.seen < self.validation_shapes and not trainer.sanity_checking:
             self.update(pl_module.predict_step(batch, batch_idx), batch)
 
