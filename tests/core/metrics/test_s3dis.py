@@ -124,7 +124,10 @@ def test_order_of_rooms_and_names_of_instances_do_not_matter(rooms: list[Room], 
         (np.where(p >= 0, np.array(names)[p] * 997, -1), c, np.array(names)[t + 1], k) for p, c, t, k in rooms[::-1]
     ]
     second = s3dis_scores([s3dis_room(*room, classes=3) for room in renamed])
-    assert [repr(value) for value in first[:7]] == [repr(value) for value in second[:7]]  # to the last bit
+    # inside a room the names set the order of sums; that of rooms does not matter to the last bit
+    np.testing.assert_allclose(np.array(second[:7]), np.array(first[:7]), rtol=1e-13, atol=0)
+    turned = s3dis_scores([s3dis_room(*room, classes=3) for room in rooms[::-1]])
+    assert [repr(value) for value in first[:7]] == [repr(value) for value in turned[:7]]
 
 
 def test_an_object_cut_in_exact_halves_gives_two_hits_and_recall_above_one() -> None:
