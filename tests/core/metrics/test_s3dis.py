@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fakes.processes import compute_on_processes
@@ -117,6 +117,22 @@ def test_equals_the_literal_formulation(rooms: list[Room]) -> None:
         assert mean == pytest.approx(np.mean(wanted), nan_ok=True)
 
 
+_ONE = np.zeros(10, int)
+_LAST = lambda *tail: np.r_[np.zeros(10 - len(tail), int), tail]  # noqa: E731
+
+
+@example(  # two instances of a class, summed the other way round, differ in the last bit
+    [
+        (_ONE, _ONE, _LAST(1, -1), _LAST(1)),
+        (
+            np.array([0] * 6 + [1] * 4 + [2] * 3 + [0]),
+            np.zeros(14, int),
+            np.array([0, 0, 0, 2, 0, -1, 0, 0, 0, 3, 0, 0, 1, -1]),
+            np.array([0, 0, 0, 2] + [0] * 10),
+        ),
+    ],
+    [0, 1, 3, 4, 2],
+)
 @given(st.lists(labels, min_size=2, max_size=4), st.permutations(range(5)))
 def test_order_of_rooms_and_names_of_instances_do_not_matter(rooms: list[Room], names: list[int]) -> None:
     first = s3dis_scores([s3dis_room(*room, classes=3) for room in rooms])
