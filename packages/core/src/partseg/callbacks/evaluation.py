@@ -66,9 +66,8 @@ class EvaluateParts(lightning.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Segment and score shapes until there are enough."""
-        if not isinstance(pl_module, Segmenter):
-            return
-        if self.seen < self.validation_shapes and not trainer.sanity_checking:
+        wanted = self.seen < self.validation_shapes and not trainer.sanity_checking
+        if wanted and isinstance(pl_module, Segmenter):
             self.update(pl_module.predict_step(batch, batch_idx), batch)
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

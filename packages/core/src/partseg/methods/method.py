@@ -44,7 +44,8 @@ class Method(Pretrained, lightning.LightningModule):
     def predict_step(self, batch: PartBatch, batch_idx: int) -> list[Segmentation]:
         """Segment every shape of a batch; for any method that can `segment`."""
         if not isinstance(self, Segmenter):
-            raise PartsegError(f"method {self.spec.name!r} does not segment shapes")
+            name = self.spec.name
+            raise PartsegError(f"method {name!r} does not segment shapes; see `partseg methods {name}`")
         return [self.segment(shape) for shape in shapes_of(batch)]
 
     def test_step(self, batch: PartBatch, batch_idx: int) -> list[Segmentation]:
