@@ -24,7 +24,7 @@ DEMO_ARGS ?=
 DATA ?= $(PARTSEG_DATA)
 WEIGHTS_ARGS ?=
 
-.PHONY: help setup demo test lint perf quality bench claims weights weights-recursive wheels clean distclean test-pyg test-open3d test-gpu
+.PHONY: help setup demo test lint perf quality bench claims weights weights-recursive weights-refiner wheels clean distclean test-pyg test-open3d test-gpu
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,15 @@ weights-recursive: setup ## train recursive PartNet weights as the shipped ones 
 	  found = max(glob.glob('$(RECURSIVE_WEIGHTS)/run/**/*.ckpt', recursive=True), key=os.path.getmtime); \
 	  s.RecursivePartNetSegmenter.from_pretrained(found).save_pretrained('$(RECURSIVE_WEIGHTS)', \
 	  trained_on='procedural', seed=0, command='make weights-recursive')"
+
+REFINER_WEIGHTS ?= runs/refiner
+weights-refiner: setup ## train the refiner's weights as the shipped ones were
+	$(ONE_THREAD) $(BIN)/partseg fit --config recursive-partnet-refiner/small --config benchmarks/weights/refiner.yaml \
+	  --trainer.default_root_dir $(REFINER_WEIGHTS)/run $(WEIGHTS_ARGS)
+	$(PY) -c "import glob, os, partseg_recursive_partnet.refinement.refiner as r; \
+	  found = max(glob.glob('$(REFINER_WEIGHTS)/run/**/*.ckpt', recursive=True), key=os.path.getmtime); \
+	  r.Refiner.from_pretrained(found).save_pretrained('$(REFINER_WEIGHTS)', \
+	  trained_on='procedural', seed=0, command='make weights-refiner')"
 
 wheels: setup ## build every package's wheel into dist/
 	@rm -rf dist

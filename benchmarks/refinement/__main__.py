@@ -2,10 +2,10 @@
 
     python benchmarks/refinement [--seeds 0,1,2] [--steps 600] [--weights runs/refiner]
 
-Trains `refiner-small` on procedural chairs, once a seed, and prints the Chamfer distance (both directions added,
-lengths, × 1000, longest box side 1) of held-out chairs to their 4096 surface points: of the coarse cloud, and refined
-with different parts. "Before − after" is paired over seeds and shapes, with its 95 % bootstrap interval. The
-segmentation without learning is `ward-position`, cut into as many parts as the truth has.
+Trains `recursive-partnet-refiner/small` on procedural chairs, once a seed, and prints the Chamfer distance (both
+directions added, lengths, × 1000, longest box side 1) of held-out chairs to their 4096 surface points: of the coarse
+cloud, and refined with different parts. "Before − after" is paired over seeds and shapes, with its 95 % bootstrap
+interval. The segmentation without learning is `ward-position`, cut into as many parts as the truth has.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from partseg.data.batch import PartBatch
+from partseg.data.coarse import coarsen
 from partseg.data.procedural.dataset import ProceduralDataset
 from partseg.geometry.shape import Shape
 from partseg.methods.configs import load_config
@@ -30,7 +31,6 @@ from partseg.parts.segmentation import Segmentation
 from partseg.parts.tree import renumber
 from partseg_bench.claims.verdict import compare
 from partseg_recursive_partnet.batches import in_cube
-from partseg_recursive_partnet.refinement.coarse import coarsen
 from partseg_recursive_partnet.refinement.config import RefinerConfig
 from partseg_recursive_partnet.refinement.module import RefinerModule
 from partseg_recursive_partnet.refinement.spec import SPEC
@@ -43,7 +43,7 @@ PARTS = ("true parts", "ward-position", "one part")
 def train(seed: int, steps: int) -> RefinerModule:
     """A refiner with weights of this seed."""
     lightning.seed_everything(seed, verbose=False)
-    module = RefinerModule(RefinerConfig.model_validate(load_config(SPEC, "refiner-small")))
+    module = RefinerModule(RefinerConfig.model_validate(load_config(SPEC, "small")))
     data = ProceduralDataset("train", TRAIN, module.config.data.points, **CHAIRS)
     shapes = [data[i] for i in range(TRAIN)]
     loader = DataLoader(shapes, BATCH, shuffle=True, drop_last=True, collate_fn=PartBatch.collate)
@@ -63,7 +63,7 @@ def score(module: RefinerModule, seed: int) -> dict[str, np.ndarray]:
     for i in range(TEST):
         batch = data[i]
         cloud = in_cube(batch.points[None])[0]
-        coarse = coarsen(cloud, torch.Generator().manual_seed(1000 * seed + i), module.config.coarse)
+        coarse = coarsen(cloud, torch.Generator().manual_seed(1000 * seed + i))
         shape, fine = Shape.from_points(coarse.points[0].numpy()), cloud[0].numpy()
         true = renumber(batch.labels["fine"][coarse.rows[0]].numpy())
         cuts = {
@@ -73,7 +73,7 @@ def score(module: RefinerModule, seed: int) -> dict[str, np.ndarray]:
         }
         out["coarse"].append(chamfer_distance(shape.points, fine).sum)
         for name, labels in cuts.items():
-            refined = module.refine(shape, Segmentation(shape, labels))
+            refined = module.refine(shape, Segmentation(shape, labels)).shape
             out[name].append(chamfer_distance(refined.points, fine).sum)
     return {name: 1000 * np.array(values) for name, values in out.items()}
 

@@ -11,7 +11,7 @@ import pytest
 import partseg_baselines
 from partseg.data.batch import PartBatch
 from partseg.spec import MethodSpec
-from partseg.testing import LearnedMethodContract, LearnerContract, MethodContract, SegmenterContract
+from partseg.testing import LearnedMethodContract, LearnerContract, MethodContract, RefinerContract, SegmenterContract
 from partseg_baselines import spec as specs
 
 
@@ -89,9 +89,11 @@ def test_every_parameter_gets_a_gradient_with_classes(contract: type[LearnedMeth
     WithClasses().test_every_parameter_gets_a_gradient()
 
 
-@pytest.mark.parametrize(
-    "spec", [specs.PARTNET_SEGMENTATION, specs.SGPN, specs.HEATMAP_CLICKS], ids=lambda s: s.name
-)
+@pytest.mark.parametrize("spec", [specs.PARTNET_SEGMENTATION, specs.SGPN, specs.HEATMAP_CLICKS], ids=lambda s: s.name)
 def test_the_specs_list_the_configs_that_ship(spec: MethodSpec) -> None:
     folder = Path(partseg_baselines.__file__).parent / spec.name.replace("-", "_") / "configs"
     assert sorted(spec.configs) == sorted(file.stem for file in folder.glob("*.yaml"))
+
+
+class TestNoRefinement(RefinerContract):
+    spec = specs.NO_REFINEMENT

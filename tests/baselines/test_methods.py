@@ -55,7 +55,7 @@ def dumbbell() -> tuple[Shape, np.ndarray]:
 @pytest.mark.parametrize("one", SPECS, ids=lambda s: s.name)
 def test_specs_name_their_classes(one: MethodSpec) -> None:
     method = one.load()()
-    verbs = {"segmenter": "segment", "embedder": "embed", "interactive": "start"}
+    verbs = {"segmenter": "segment", "embedder": "embed", "interactive": "start", "refiner": "refine"}
     assert {name for name, verb in verbs.items() if hasattr(method, verb)} == set(one.capabilities)
 
 

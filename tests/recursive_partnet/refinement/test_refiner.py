@@ -15,34 +15,18 @@ from partseg.errors import PartsegError
 from partseg.geometry.shape import Shape, Similarity
 from partseg.methods.configs import load_config
 from partseg.parts.segmentation import Segmentation
-from partseg_recursive_partnet.refinement.coarse import coarsen
-from partseg_recursive_partnet.refinement.config import CoarseConfig, RefinerConfig
+from partseg_recursive_partnet.refinement.config import RefinerConfig
 from partseg_recursive_partnet.refinement.model import PartRefiner, part_boxes
 from partseg_recursive_partnet.refinement.module import RefinerModule
 from partseg_recursive_partnet.refinement.refiner import Refiner
 from partseg_recursive_partnet.refinement.spec import SPEC
 
-TINY = RefinerConfig.model_validate(load_config(SPEC, "refiner-tiny"))
+TINY = RefinerConfig.model_validate(load_config(SPEC, "tiny"))
 
 
 def chairs(count: int = 4, points: int = 512) -> PartBatch:
     data = ProceduralDataset("train", count, points, kinds={"assembled": 1.0}, families=["chair"])
     return PartBatch.collate([data[i] for i in range(count)])
-
-
-def test_coarse_clouds_are_as_configured():
-    fine, seed = torch.rand(2, 400, 3), torch.Generator
-    plain = coarsen(fine, seed().manual_seed(1), CoarseConfig(points=100, neighbours=1, sigma=0.0))
-    assert plain.points.shape == (2, 100, 3)
-    for cloud, points, rows in zip(fine, plain.points, plain.rows, strict=True):
-        assert len(rows.unique()) == 100
-        torch.testing.assert_close(points, cloud[rows])
-    noisy = coarsen(fine, seed().manual_seed(1), CoarseConfig(points=100, neighbours=1, sigma=0.05))
-    assert (noisy.points - plain.points).std() == pytest.approx(0.05, rel=0.1)
-    again = coarsen(fine, seed().manual_seed(1), CoarseConfig(points=100, neighbours=1, sigma=0.05))
-    assert torch.equal(noisy.points, again.points)
-    blurred = coarsen(fine, seed().manual_seed(1), CoarseConfig(points=100, neighbours=400, sigma=0.0))
-    torch.testing.assert_close(blurred.points, fine.mean(1, keepdim=True).expand(-1, 100, -1))
 
 
 def test_parts_and_shapes_do_not_mix():
@@ -76,26 +60,19 @@ def fit(module: RefinerModule, batches: list[PartBatch], epochs: int, **options)
     return trainer
 
 
-def test_training_lowers_the_loss_and_reaches_every_parameter(tmp_path):
-    seen: set[str] = set()
-
-    class Watch(lightning.Callback):
-        def on_after_backward(self, trainer, module):
-            seen.update(n for n, p in module.named_parameters() if p.grad is not None and p.grad.abs().max() > 0)
-
+def test_training_brings_coarse_clouds_nearer_to_the_surface(tmp_path):
     torch.manual_seed(0)
     module, batches = RefinerModule(TINY), [chairs()]
-    first = fit(module, batches, 1).callback_metrics["train/loss"]
-    trainer = fit(module, batches, 25, callbacks=[Watch()])
-    assert trainer.callback_metrics["train/loss"] < 0.7 * first
-    assert {"val/before", "val/after", "val/chamfer", "val/emd", "train/loss"} <= set(trainer.callback_metrics)
-    assert seen == {name for name, _ in module.named_parameters()}
+    first = fit(module, batches, 1).callback_metrics
+    assert {"val/before", "val/after", "val/chamfer", "val/emd", "train/loss"} <= set(first)
+    last = fit(module, batches, 120).callback_metrics
+    assert last["val/after"] < last["val/before"] == first["val/before"] < first["val/after"]
 
     module.eval().save_pretrained(tmp_path / "weights")
     shape = Shape.from_points(chairs(1, 200).points.numpy())
     seg = Segmentation(shape, np.arange(200) % 3)
     again = Refiner.from_pretrained(tmp_path / "weights")
-    np.testing.assert_array_equal(again.refine(shape, seg).points, module.refine(shape, seg).points)
+    np.testing.assert_array_equal(again.refine(shape, seg).shape.points, module.refine(shape, seg).shape.points)
 
 
 @pytest.mark.parametrize("change", ["no hierarchies", "one shape", "beside a point", "unlabelled"])
@@ -122,7 +99,7 @@ def test_refined_shapes_move_and_grow_with_the_coarse_one():
     points = rng.normal(size=(150, 3))
     labels = np.arange(150) % 4 - 1
     shape, far = Shape.from_points(points), Shape.from_points(points * 3 + [5, 0, -2])
-    out, moved = (refiner.refine(one, Segmentation(one, labels)) for one in (shape, far))
+    out, moved = (refiner.refine(one, Segmentation(one, labels)).shape for one in (shape, far))
     assert out.points.shape == (3 * TINY.points, 3)
     np.testing.assert_allclose(moved.points, out.points * 3 + [5, 0, -2], atol=1e-4)
     assert out.transform == Similarity()
@@ -135,9 +112,4 @@ def test_meshes_are_sampled():
 
     mesh = mesh_of_two_boxes()
     out = Refiner(TINY).refine(mesh, Segmentation(mesh, np.repeat([0, 1], 12)))
-    assert out.points.shape == (2 * TINY.points, 3)
-
-
-def test_named_configs_are_read():
-    for name in SPEC.configs:
-        RefinerModule(RefinerConfig.model_validate(load_config(SPEC, name)))
+    assert out.shape.points.shape == (2 * TINY.points, 3)

@@ -191,3 +191,12 @@ HEATMAP_CLICKS = MethodSpec(
     ),
     status={"partnet": "not attempted"},
 )
+
+NO_REFINEMENT = MethodSpec(
+    name="no-refinement",
+    summary="leaves a coarse cloud as it is: what refinement has to beat",
+    method="partseg_baselines.no_refinement:NoRefinement",
+    license="MIT",
+    capabilities=("refiner",),
+    trainable=False,
+)

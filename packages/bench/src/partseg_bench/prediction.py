@@ -36,6 +36,7 @@ class Prediction:
         click_masks: (p, c, ceil(n / 8)) the mask after each of c clicks, bits packed as `np.packbits` does; one row for
             each true part, level by level, in ascending order of label. The last mask is repeated once a part is done.
         hierarchy: `PartHierarchy.to_arrays()` of a part tree that is no binary merge tree.
+        refined: (m, 3) the cloud that a coarse one was refined to, in the coordinates of the shape's file.
     """
 
     labels: Int[np.ndarray, "_"]
@@ -49,6 +50,7 @@ class Prediction:
     cuts: Int[np.ndarray, "_ _"] | None = None
     click_masks: UInt8[np.ndarray, "_ _ _"] | None = None
     hierarchy: Mapping[str, np.ndarray] | None = None
+    refined: Float[np.ndarray, "_ _"] | None = None
 
     @classmethod
     def of(cls, seg: Segmentation, cuts: Int[np.ndarray, "c n"] | None = None) -> Prediction:
@@ -127,6 +129,10 @@ class Prediction:
             yield from _fails("hierarchy", lambda: self.part_tree)
             if len(self.part_tree.leaf_of) != n:
                 yield "hierarchy", f"is over {len(self.part_tree.leaf_of)} elements, expected {n}"
+        if self.refined is not None:
+            yield from _lacks("refined", self.refined, "f", (None, 3))
+            if not len(self.refined) or not np.isfinite(self.refined).all():
+                yield "refined", "expected finite coordinates of at least one point"
 
     def _parts_problems(self) -> Iterator[tuple[str, str]]:
         k = self.n_parts
@@ -167,13 +173,13 @@ class Prediction:
         if "labels" not in own:
             raise PartsegError(f"{shape}: labels: there are none")
         for name, value in own.items():
-            if value.dtype.kind in "iu" and name not in ("scores", "tree_heights", "click_masks"):
+            if value.dtype.kind in "iu" and name not in ("scores", "tree_heights", "click_masks", "refined"):
                 own[name] = value.astype(np.int64)
-            elif name in ("scores", "tree_heights") and value.dtype.kind in "fiu":
+            elif name in ("scores", "tree_heights", "refined") and value.dtype.kind in "fiu":
                 own[name] = value.astype(np.float64)
         for name, value in own.items():  # what the fields' own types do not admit
-            rank = {"tree_children": 2, "cuts": 2, "click_masks": 3}.get(name, 1)
-            kinds = {"scores": "f", "tree_heights": "f", "click_masks": "u"}.get(name, "i")
+            rank = {"tree_children": 2, "cuts": 2, "click_masks": 3, "refined": 2}.get(name, 1)
+            kinds = {"scores": "f", "tree_heights": "f", "click_masks": "u", "refined": "f"}.get(name, "i")
             if value.ndim != rank or value.dtype.kind not in kinds:
                 what = {"f": "numbers", "u": "bytes", "i": "integers"}[kinds]
                 raise PartsegError(f"{shape}: {name}: expected {what} in {rank} dimensions, not {_told(value)}")

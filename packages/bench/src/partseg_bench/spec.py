@@ -137,6 +137,12 @@ HIERARCHY = _spec(
     "hierarchy:Hierarchies", ("node-f-score", "tree-edit", "depth-miou", "node-precision", "node-recall"),
     ("hierarchy",),
 )  # fmt: skip
+REFINEMENT = _spec(
+    "refinement",
+    "share of the Chamfer distance that refining a coarse cloud removes, parts of the finest level told by the truth; "
+    "sees few, blurred and noisy points of the surface",
+    "refinement:Refinement", ("reduction", "chamfer", "chamfer-before"), _ANY, "refiner",
+)  # fmt: skip
 
 PROTOCOLS: tuple[ProtocolSpec, ...] = (
     CLASS_AGNOSTIC_AUTO,
@@ -159,4 +165,5 @@ PROTOCOLS: tuple[ProtocolSpec, ...] = (
     SHAPENET_PART,
     PSB,
     HIERARCHY,
+    REFINEMENT,
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,46 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         raise unwritable(path, error) from None
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder(folder: str | Path, stale: Callable[[Path], Iterable[str]] = lambda folder: ()) -> Iterator[Path]:
+    """Yield a hidden sibling of `folder`; its files become those of `folder` when the block ends well, else none does.
+
+    A new folder appears by one rename; into an existing one the files are renamed one by one.
+
+    Args:
+        folder: missing parent folders are made.
+        stale: names in an existing folder that are removed unless they were written now.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
+    """
+    folder = Path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    try:
+        yield aside
+        aside.chmod(0o777 & ~umask())
+        if not folder.exists():
+            os.rename(aside, folder)
+            return
+        names = {file.name for file in aside.iterdir()}
+        for name in names:
+            os.replace(aside / name, folder / name)
+        for name in set(stale(folder)) - names:
+            (folder / name).unlink(missing_ok=True)
+    except InputError as error:  # of a file in the hidden folder, of which nobody has heard
+        if Path(error.path).is_relative_to(aside):
+            raise InputError(folder, error.cause, error.mend) from None
+        raise
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def unwritable(path: str | Path, error: OSError) -> InputError:

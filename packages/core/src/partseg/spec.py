@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-Capability = Literal["segmenter", "embedder", "interactive", "proposer"]
+Capability = Literal["segmenter", "embedder", "interactive", "proposer", "refiner"]
 Feature = Literal["normals", "instances", "levels", "hierarchy", "mesh", "color", "semantics"]
 Status = Literal["reproduced", "reproducing", "not attempted"]
 

@@ -15,6 +15,11 @@ def not_negative(text: str) -> int:
     return _whole(text, 0)
 
 
+def number_of_parts(text: str) -> int | None:
+    """A whole number from 1, or None for "auto"."""
+    return None if text == "auto" else positive(text)
+
+
 def _whole(text: str, least: int) -> int:
     try:
         number = int(text)

@@ -97,3 +97,21 @@ class Proposer(Protocol):
     def propose(self, shape: Shape, seeds: Int[np.ndarray, " k"]) -> Proposals:
         """One or more proposals a seed."""
         ...
+
+
+@runtime_checkable
+class Refiner(Protocol):
+    """Makes a coarse cloud better part by part."""
+
+    def refine(self, shape: Shape, segmentation: Segmentation) -> Segmentation:
+        """A better cloud of the same shape.
+
+        Args:
+            shape: points that are few, blurred or noisy, in any coordinates.
+            segmentation: its parts; points labelled -1 are in none.
+
+        Returns:
+            Another cloud, of any number of points in the same coordinates, with the part of each: 0…k-1, in the order
+            of the labels in `segmentation`.
+        """
+        ...

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partseg.errors import InputError, PartsegError, ShapeWarning
-from partseg.files import FULL_TREE, GLB, LABELS, PICTURE, TREE, umask, unwritable
+from partseg.files import FULL_TREE, GLB, LABELS, PICTURE, TREE, write_folder
 from partseg.methods.capabilities import Segmenter
 
 if TYPE_CHECKING:
@@ -114,30 +111,14 @@ def write_results(
 ) -> tuple[str, ...]:
     """Write the results of one shape into a folder, all or none; returns their names.
 
-    They are written into a hidden sibling first. A new folder appears by one rename; into an existing one the files are
-    renamed one by one, and files of ours that no longer belong there are removed.
+    Files of ours that no longer belong into an existing folder are removed; see `write_folder`.
 
     Raises:
         InputError: the folder cannot be made or written to.
     """
-    folder = Path(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    try:
+    with write_folder(folder, _ours) as aside:
         _write(seg, aside, levels, tree, picture)
-        names = tuple(sorted(file.name for file in aside.iterdir()))
-        aside.chmod(0o777 & ~umask())
-        _publish(aside, folder, names)
-    except InputError as error:  # of a file in the hidden folder, of which nobody has heard
-        raise InputError(folder, error.cause, error.mend) from None
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return names
+        return tuple(sorted(file.name for file in aside.iterdir()))
 
 
 def _write(seg: Segmentation, folder: Path, levels: Sequence[int], tree: bool, picture: bool) -> None:
@@ -155,12 +136,5 @@ def _write(seg: Segmentation, folder: Path, levels: Sequence[int], tree: bool, p
         part_picture(seg.shape, rows, folder / PICTURE, title=seg.shape.name, hierarchy=seg.hierarchy)
 
 
-def _publish(aside: Path, folder: Path, names: tuple[str, ...]) -> None:
-    if not folder.exists():
-        os.rename(aside, folder)
-        return
-    for name in names:
-        os.replace(aside / name, folder / name)
-    ours = {GLB, LABELS, TREE, PICTURE, FULL_TREE} | {file.name for file in folder.glob("labels_[0-9]*.npy")}
-    for name in ours - set(names):
-        (folder / name).unlink(missing_ok=True)
+def _ours(folder: Path) -> set[str]:
+    return {GLB, LABELS, TREE, PICTURE, FULL_TREE} | {file.name for file in folder.glob("labels_[0-9]*.npy")}

@@ -47,7 +47,9 @@ PUBLISHED = {
     "sgpn": "partseg-baselines",
     "fpfh-clicks": "partseg-baselines",
     "heatmap-clicks": "partseg-baselines",
+    "no-refinement": "partseg-baselines",
     "recursive-partnet": "partseg-recursive-partnet",
+    "recursive-partnet-refiner": "partseg-recursive-partnet",
 }
 
 # Core's own entries need no entry point, so that they are there in a source tree as well as in an installed package.
@@ -190,7 +192,9 @@ def find_method(name: str) -> MethodSpec:
 
 
 # capability -> the method's verb that shows it (see `partseg.methods.capabilities`)
-_VERBS = {"segmenter": "segment", "embedder": "embed", "interactive": "start", "proposer": "propose"}
+_VERBS = {
+    "segmenter": "segment", "embedder": "embed", "interactive": "start", "proposer": "propose", "refiner": "refine",
+}  # fmt: skip
 
 
 def load_method(

@@ -1,5 +1,11 @@
 """For the tests of methods: the contract that every method keeps (needs pytest)."""
 
-from partseg.testing.contract import LearnedMethodContract, LearnerContract, MethodContract, SegmenterContract
+from partseg.testing.contract import (
+    LearnedMethodContract,
+    LearnerContract,
+    MethodContract,
+    RefinerContract,
+    SegmenterContract,
+)
 
-__all__ = ["LearnedMethodContract", "LearnerContract", "MethodContract", "SegmenterContract"]
+__all__ = ["LearnedMethodContract", "LearnerContract", "MethodContract", "RefinerContract", "SegmenterContract"]

@@ -6,7 +6,8 @@
         spec = SPEC
 
 A method that learns and segments inherits `LearnedMethodContract`, one that only clusters or matches
-`SegmenterContract`; one that does not segment, but embeds or takes clicks, `LearnerContract` or `MethodContract`.
+`SegmenterContract`; one that does not segment, but embeds or takes clicks, `LearnerContract` or `MethodContract`; one
+that refines coarse clouds, `RefinerContract` beside or in place of these.
 Attributes and the methods `make` and `batch` can be overridden where a method needs something else.
 """
 
@@ -117,6 +118,31 @@ class MethodContract:
         np.testing.assert_array_equal(session.undo(), first)
         assert not session.undo().any()
         np.testing.assert_array_equal(session.add_click(0), first)
+
+
+class RefinerContract(MethodContract):
+    """Tests of any method that refines coarse clouds."""
+
+    def test_refines_a_cloud_with_its_parts(self) -> None:
+        method, shape = self.make(), cloud_of_two_balls(normals=False)
+        parts = np.repeat([0, 1], 150)
+        parts[:10] = -1
+        out = method.refine(shape, Segmentation(shape, parts))
+        assert isinstance(out, Segmentation) and not out.shape.is_mesh and out.shape.transform == shape.transform
+        assert np.isfinite(out.shape.points).all() and out.n_parts == 2
+
+    def test_refines_the_smallest_cloud_and_leaves_it_alone(self) -> None:
+        shape = Shape.from_points(np.array([[1.0, 2.0, 3.0]]), name="point")
+        before = shape.points.copy()
+        out = self.make().refine(shape, Segmentation(shape, np.zeros(1, np.int64)))
+        assert np.isfinite(out.shape.points).all() and out.n_parts == 1
+        np.testing.assert_array_equal(shape.points, before)
+
+    def test_refines_the_same_each_time(self) -> None:
+        shape = cloud_of_two_balls(normals=False)
+        seg = Segmentation(shape, np.repeat([0, 1], 150))
+        first, second = (self.make_again(i).refine(shape, seg).shape.points for i in range(2))
+        np.testing.assert_array_equal(first, second)
 
 
 class SegmenterContract(MethodContract):
@@ -334,7 +360,7 @@ class LearnedMethodContract(LearnerContract, SegmenterContract):
 
 
 def answers(method: Any, shape: Shape) -> list[np.ndarray]:
-    """What a method says of a shape, by each of its verbs: labels, features, masks after two clicks."""
+    """What a method says of a shape, by each of its verbs: labels, features, masks after clicks, a refined cloud."""
     said = []
     if hasattr(method, "segment"):
         said.append(method.segment(shape, parts=4).labels)
@@ -343,4 +369,6 @@ def answers(method: Any, shape: Shape) -> list[np.ndarray]:
     if hasattr(method, "start"):
         session = method.start(shape)
         said += [session.add_click(0), session.add_click(shape.n_elements - 1, positive=False)]
+    if hasattr(method, "refine"):
+        said.append(method.refine(shape, Segmentation(shape, np.arange(shape.n_elements) % 2)).shape.points)
     return said

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from partseg.data.coarse import BLUR, POINTS, SIGMA
 from partseg_recursive_partnet.config import LayersConfig, OptimConfig, Strict, Width
 
 
 class CoarseConfig(Strict):
-    """How fine clouds are made coarse for training, in lengths of the longest box side."""
+    """How fine clouds are made coarse for training (`partseg.data.coarse`), in lengths of the longest box side."""
 
-    points: int = Field(default=512, ge=1, le=10**5, description="Points of the coarse cloud; more are not read.")
-    neighbours: int = Field(default=12, ge=1, le=10**4, description="Fine points whose mean a coarse one is (blur).")
-    sigma: float = Field(default=0.02, ge=0.0, le=1.0, description="Deviation of the noise after blurring.")
+    points: int = Field(default=POINTS, ge=1, le=10**5, description="Points of the coarse cloud; more are not read.")
+    blur: float = Field(default=BLUR, ge=0.0, le=1.0, description="Share of the fine points that make a coarse one.")
+    sigma: float = Field(default=SIGMA, ge=0.0, le=1.0, description="Deviation of the noise after blurring.")
 
 
 class RefinerDataConfig(Strict):

@@ -17,6 +17,7 @@ from partseg_recursive_partnet.refinement.config import RefinerLossConfig
 from partseg_recursive_partnet.refinement.parts import Nodes
 
 _STEPS, _FINEST = 40, 0.01  # of Sinkhorn's iterations: how many, and the last temperature in mean distances
+_INDEX_BITS = 29  # mantissa of a double less that of a float
 _TINY = 1e-12  # under roots, so that coinciding points have a gradient
 
 
@@ -56,39 +57,61 @@ def node_chamfer(
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
     """Chamfer distance of every node, one direction each: the union of the refined clouds below it, and its true cloud.
 
-    Refined points look for true ones of their node and the other way round, all nodes of one depth at once in one
-    table of distances a shape; only the pairs that are found carry a gradient.
+    One table of distances a shape serves all nodes: it is reduced to the nearest point of each part first, and each
+    depth chooses among parts. Only the pairs that are found carry a gradient.
 
     Returns:
         forward, backward: mean over the refined (true) points of a node of the distance to its nearest true (refined)
         one; 0 for nodes that have none on a side.
+
+    Raises:
+        ValueError: more than 2²⁹ pairs of points in a shape.
     """
-    k = refined.shape[1]
-    flat = refined.reshape(-1, 3)
-    pred, pred_real = nodes.leaf_rows(k)
+    k, flat = refined.shape[1], refined.reshape(-1, 3)
+    near, back = [], []
     with torch.no_grad():
-        table = torch.cdist(flat[pred], true[nodes.true_rows])
-        near, back = [], []
-        for depth in range(nodes.above.shape[1]):
-            mine = nodes.above[pred // k, depth].masked_fill(~pred_real, -1)
-            theirs = nodes.true_above[nodes.true_rows, depth].masked_fill(~nodes.true_real, -1)
-            apart = mine[:, :, None] != theirs[:, None]
-            apart |= (mine < 0)[:, :, None]
-            here = table.masked_fill(apart, torch.inf)
-            near.append(_pairs(here, 2, mine, pred, nodes.true_rows))
-            back.append(_pairs(here, 1, theirs, nodes.true_rows, pred))
+        rows, columns = nodes.true_rows, nodes.leaf_rows(k)
+        place, width = torch.arange(rows.shape[1], device=rows.device), columns.shape[1]
+        if rows.shape[1] * width > 1 << _INDEX_BITS:
+            raise ValueError(f"{rows.shape[1]} true and {width} refined points of a shape are too many")
+        index = place[:, None] * width + torch.arange(width, device=rows.device)
+        table = _marked(torch.cdist(true[rows], flat[columns]), index)
+        to_part = table.view(*rows.shape, -1, k).amin(3)  # (b, t, p)
+        runs, lengths = nodes.true_runs
+        to_run = torch.segment_reduce(table.flatten(0, 1), "min", lengths=lengths)  # (r, pk)
+        of_run = nodes.true_above[rows.flatten()[runs]]
+        shape_of_run = runs // rows.shape[1]
+        per_shape = torch.bincount(shape_of_run, minlength=len(rows))
+        above = nodes.above[nodes.parts].masked_fill(~nodes.parts_real[..., None], -1)  # (b, p, d)
+        true_above = nodes.true_above[rows].masked_fill(~nodes.true_real[..., None], -1)  # (b, t, d)
+        for depth in range(above.shape[2]):
+            mine, theirs = above[:, :, depth], true_above[:, :, depth]
+            here = _where_equal(to_part, theirs[:, :, None], mine[:, None]).amin(2)
+            found, cell = here.isfinite(), _mark_of(here)
+            back.append((theirs[found], rows[found], torch.gather(columns, 1, cell % width)[found]))
+            points = mine.repeat_interleave(k, 1)
+            here = _where_equal(to_run, of_run[:, depth, None], points[shape_of_run])
+            here = torch.segment_reduce(here, "min", lengths=per_shape)
+            found, cell = here.isfinite(), _mark_of(here)
+            near.append((points[found], columns[found], torch.gather(rows, 1, cell // width)[found]))
     (node, a, b), (other, c, d) = (map(torch.cat, zip(*found, strict=True)) for found in (near, back))
     m = nodes.count
     return scatter_mean(_length(flat[a] - true[b]), node, m), scatter_mean(_length(true[c] - flat[d]), other, m)
 
 
-def _pairs(
-    table: Float[Tensor, "b p t"], axis: int, node: Int[Tensor, "b x"], rows: Int[Tensor, "b x"], other: Tensor
-) -> tuple[Int[Tensor, "r"], Int[Tensor, "r"], Int[Tensor, "r"]]:
-    """Node, row and nearest row of the other cloud, where there is any."""
-    distance, index = table.min(axis)
-    found = distance.isfinite()
-    return node[found], rows[found], torch.gather(other, 1, index)[found]
+def _marked(table: Float[Tensor, "b t p"], index: Int[Tensor, "t p"]) -> Float[Tensor, "b t p"]:
+    """The same numbers with their index in the bits that a double has and a float has not: a minimum tells whose."""
+    return table.double().view(torch.int64).bitwise_or_(index).view(torch.float64)
+
+
+def _mark_of(values: Float[Tensor, "*x"]) -> Int[Tensor, "*x"]:
+    """The index of numbers that `_marked` gave (0 for infinity)."""
+    return values.view(torch.int64) & ((1 << _INDEX_BITS) - 1)
+
+
+def _where_equal(table: Float[Tensor, "*x"], a: Int[Tensor, "*#x"], b: Int[Tensor, "*#x"]) -> Float[Tensor, "*x"]:
+    """The table where two nodes are the same one, infinity elsewhere; -1 is no node."""
+    return table.masked_fill((a != b) | (a < 0), torch.inf)
 
 
 def _length(x: Float[Tensor, "r 3"]) -> Float[Tensor, "r"]:

@@ -16,14 +16,15 @@ from partseg.nn import PointNorm, SharedMLP
 from partseg.ops.scatter import scatter_max
 from partseg_recursive_partnet.refinement.config import RefinerConfig
 
-_LEAST = 0.02  # of a part's longest side: what is smaller is noise
+_START = 0.1  # of the last layer's usual initial weights
+_LEAST = 0.02  # side of a part's box: what is smaller is noise
 
 
 class PartRefiner(nn.Module):
     """A refined cloud of `config.points` points for every part.
 
-    Beside the two features the fully connected layers read centre and size of the part's box, since in the part's own
-    frame its PointNet cannot see them.
+    Both are in the frame of the part's box, which has sides of length 1. Beside the two features the fully connected
+    layers read its centre and size, which the PointNet of the part cannot see.
 
     Args:
         config: widths and number of points.
@@ -38,6 +39,9 @@ class PartRefiner(nn.Module):
         self.linear = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norm = nn.ModuleList(PointNorm(b) for b in config.hidden)
         self.last = nn.Linear(widths[-1], 3 * config.points)
+        with torch.no_grad():  # an untrained refiner gives boxes
+            self.last.weight *= _START
+            self.last.bias.copy_(cube_surface(config.points).flatten())
 
     def forward(
         self,
@@ -54,7 +58,7 @@ class PartRefiner(nn.Module):
             shape: shape of each point, 0…b-1. of_part: shape of each part.
         """
         centre, extent = part_boxes(points, part, len(of_part))
-        side = extent.amax(1, keepdim=True).clamp(min=_LEAST)
+        side = extent.clamp(min=_LEAST)
         inside = part >= 0
         own = part[inside]
         local = (points[inside] - centre[own]) / side[own]
@@ -64,6 +68,15 @@ class PartRefiner(nn.Module):
         for linear, norm in zip(self.linear, self.norm, strict=True):
             x = F.relu(norm(linear(x)))
         return centre[:, None] + side[:, None] * self.last(x).float().view(-1, self.points, 3)
+
+
+def cube_surface(count: int) -> Float[Tensor, "k 3"]:
+    """Points spread over the surface of the cube from -0.5 to 0.5: a Fibonacci sphere pushed outwards."""
+    place = torch.arange(count, dtype=torch.float64)
+    height, turn = 1 - (2 * place + 1) / count, place * torch.pi * (3 - 5**0.5)
+    ring = (1 - height.square()).sqrt()
+    sphere = torch.stack([ring * turn.cos(), height, ring * turn.sin()], 1)
+    return (sphere / (2 * sphere.abs().amax(1, keepdim=True))).float()
 
 
 def part_boxes(

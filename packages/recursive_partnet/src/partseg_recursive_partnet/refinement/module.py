@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partseg.data.batch import PartBatch
+from partseg.data.coarse import coarsen
 from partseg.methods.method import Method
-from partseg_recursive_partnet.refinement.coarse import coarsen
 from partseg_recursive_partnet.refinement.config import RefinerConfig
 from partseg_recursive_partnet.refinement.losses import hierarchical_loss, node_chamfer
 from partseg_recursive_partnet.refinement.parts import Nodes, TrueParts
@@ -27,7 +27,7 @@ class RefinedBatch(NamedTuple):
 
 
 class RefinerModule(Refiner, Method):
-    """What `partseg fit --model partseg_recursive_partnet.refinement.module.RefinerModule` trains."""
+    """What `partseg fit --config recursive-partnet-refiner/small` trains."""
 
     config: RefinerConfig
 
@@ -37,7 +37,8 @@ class RefinerModule(Refiner, Method):
     def forward_batch(self, batch: PartBatch, generator: torch.Generator) -> RefinedBatch:
         """Coarsen a batch and refine its true parts; parts that keep no coarse point are left out."""
         truth = TrueParts.of(batch, self.config.data)
-        coarse = coarsen(truth.cloud, generator, self.config.coarse)
+        options = self.config.coarse
+        coarse = coarsen(truth.cloud, generator, options.points, options.blur, options.sigma)
         leaf = torch.gather(truth.leaf, 1, coarse.rows).flatten()
         b, m = coarse.rows.shape
         held = leaf[leaf >= 0].unique()

@@ -26,7 +26,10 @@ class Nodes:
         above: (l, d) int64, the node at each depth above a part, itself the last; -1 below it.
         true_above: (n, d) int64, the same of fine points; -1 everywhere for points of no part.
         parts: (b, p) int64 parts of each shape, filled up with any; parts_real: which are meant.
-        true_rows: (b, t) int64 fine points of each shape; true_real: which are in a part, and no repetitions.
+        true_rows: (b, t) int64 fine points of each shape, those of a part next to one another; true_real: which are in
+            a part, and no repetitions.
+        true_runs: of the fine points so ordered, end to end: where the points of another part or shape begin, and how
+            many each has.
     """
 
     count: int
@@ -38,11 +41,11 @@ class Nodes:
     parts_real: Bool[Tensor, "b p"]
     true_rows: Int[Tensor, "b t"]
     true_real: Bool[Tensor, "b t"]
+    true_runs: tuple[Int[Tensor, "r"], Int[Tensor, "r"]]
 
-    def leaf_rows(self, k: int) -> tuple[Int[Tensor, "b pk"], Bool[Tensor, "b pk"]]:
-        """Rows of the refined points of each shape, k a part, and which are meant."""
-        rows = self.parts[:, :, None] * k + torch.arange(k, device=self.parts.device)
-        return rows.flatten(1), self.parts_real.repeat_interleave(k, 1)
+    def leaf_rows(self, k: int) -> Int[Tensor, "b pk"]:
+        """Rows of the refined points of each shape, k a part."""
+        return (self.parts[:, :, None] * k + torch.arange(k, device=self.parts.device)).flatten(1)
 
     @property
     def live(self) -> Int[Tensor, "v"]:
@@ -131,7 +134,9 @@ class TrueParts:
         place = torch.arange(max(int(count.max()), 1), device=leaves.device)
         once = torch.arange(n, device=leaves.device)[None] < self.sizes[:, None]
         leaf = self.leaf.masked_fill(~once, -1)
-        flat = leaf.flatten()
+        flat, order = leaf.flatten(), leaf.argsort(dim=1, stable=True)
+        part = torch.gather(leaf, 1, order) + (len(trees) + 1) * torch.arange(b, device=leaf.device)[:, None]
+        lengths = part.flatten().unique_consecutive(return_counts=True)[1]
         return Nodes(
             count=len(trees),
             shapes=b,
@@ -140,8 +145,9 @@ class TrueParts:
             true_above=above[flat.clamp(min=0)].masked_fill((flat < 0)[:, None], -1),
             parts=((count.cumsum(0) - count)[:, None] + place).clamp(max=len(leaves) - 1),
             parts_real=place[None] < count[:, None],
-            true_rows=torch.arange(b * n, device=leaves.device).view(b, n),
-            true_real=leaf >= 0,
+            true_rows=order + n * torch.arange(b, device=leaf.device)[:, None],
+            true_real=torch.gather(leaf, 1, order) >= 0,
+            true_runs=(lengths.cumsum(0) - lengths, lengths),
         )
 
 

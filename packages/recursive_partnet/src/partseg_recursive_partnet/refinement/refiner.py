@@ -29,7 +29,7 @@ class Refiner(Pretrained):
         super().__init__(config)
         self.model = PartRefiner(config)
 
-    def refine(self, shape: Shape, segmentation: Segmentation) -> Shape:
+    def refine(self, shape: Shape, segmentation: Segmentation) -> Segmentation:
         """The union of the refined parts (section 5), in the coordinates of the shape.
 
         Args:
@@ -37,7 +37,8 @@ class Refiner(Pretrained):
             segmentation: its parts; elements labelled -1 belong to none.
 
         Returns:
-            A cloud of `points` points a part, in order of the labels; a part none of whose points was read is left out.
+            A cloud of `points` points a part, with its parts in the order of the labels; one none of whose points was
+            read is left out.
 
         Raises:
             PartsegError: not one label for each element, or no element in any part.
@@ -68,4 +69,5 @@ class Refiner(Pretrained):
         finally:
             self.train(training)
         out = refined.cpu().reshape(-1, 3) * side[0] + centre[0]
-        return Shape(out.numpy(), transform=shape.transform, name=shape.name)
+        cloud = Shape(out.numpy(), transform=shape.transform, name=shape.name)
+        return Segmentation(cloud, np.repeat(np.arange(parts), self.config.points))

@@ -1,22 +1,30 @@
-"""What the refiner is: configs and the name in its weights. It segments nothing, so it is no installed method."""
+"""What the refiner and its command are."""
 
 from __future__ import annotations
 
-from partseg.spec import MethodSpec
+from partseg.spec import CommandSpec, MethodSpec
 from partseg_recursive_partnet.spec import SPEC as SEGMENTER
 
 SPEC = MethodSpec(
     name="recursive-partnet-refiner",
-    summary="refines a coarse point cloud part by part",
+    summary="refines a coarse point cloud part by part, guided by its segmentation",
     method="partseg_recursive_partnet.refinement.module:RefinerModule",
     inference="partseg_recursive_partnet.refinement.refiner:Refiner",
     license="MIT",
     paper=SEGMENTER.paper,
-    capabilities=(),
+    capabilities=("refiner",),
     needs=("instances",),
-    configs={
-        name: f"partseg_recursive_partnet:refinement/configs/{name}.yaml" for name in ("refiner-small", "refiner-tiny")
+    configs={name: f"partseg_recursive_partnet:refinement/configs/{name}.yaml" for name in ("small", "tiny")},
+    default_config="small",
+    training={
+        "small": {"max_steps": 2000, "gradient_clip_val": 1.0},
+        "tiny": {"max_steps": 200, "gradient_clip_val": 1.0},
     },
-    default_config="refiner-small",
     augmentation="none",
+)
+
+REFINE = CommandSpec(
+    name="refine",
+    summary="make a coarse point cloud better, part by part",
+    run="partseg_recursive_partnet.refinement.command:main",
 )

@@ -1,4 +1,4 @@
-"""Coarse clouds to learn from, in place of reconstructions from single images: sparse, blurred, noisy."""
+"""Coarse clouds from fine ones, in place of reconstructions from images: few points, blurred and noisy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partseg_recursive_partnet.refinement.config import CoarseConfig
+POINTS, BLUR, SIGMA = 512, 0.01, 0.02
 
 
 class Coarse(NamedTuple):
@@ -25,23 +25,28 @@ class Coarse(NamedTuple):
 def coarsen(
     points: Float[Tensor, "b n 3"],
     generator: torch.Generator,
-    config: CoarseConfig = CoarseConfig(),  # noqa: B008 (frozen)
+    count: int = POINTS,
+    blur: float = BLUR,
+    sigma: float = SIGMA,
 ) -> Coarse:
     """Sparse, blurred and noisy versions of fine clouds.
 
-    Rows are drawn at random without repetition (all n, where n <= `config.points`), each becomes the mean of its
-    `config.neighbours` nearest points of the fine cloud, itself among them, and gets Gaussian noise.
+    Rows are drawn at random without repetition. Each becomes the mean of its nearest points of the fine cloud, itself
+    among them, and gets Gaussian noise.
 
     Args:
-        points: fine clouds of n >= 1 points, longest box side 1.
+        points: fine clouds of n >= 1 points; lengths of `sigma` are in their unit, mostly the longest side of the box.
         generator: of the draws, a CPU one, so that a seed gives the same on every device.
-        config: number of points, blur and noise.
+        count: points of a coarse cloud; all n, where n is less.
+        blur: share (0..1) of the fine points whose mean a coarse one is, so that dense and sparse samples of a surface
+            are blurred alike; at least the point itself.
+        sigma: deviation of the noise along each axis.
     """
     b, n, _ = points.shape
-    m = min(config.points, n)
+    m = min(count, n)
     rows = torch.rand(b, n, generator=generator).argsort(1)[:, :m].to(points.device)
     drawn = torch.gather(points, 1, rows[..., None].expand(-1, -1, 3))
-    near = torch.cdist(drawn, points).topk(min(config.neighbours, n), dim=2, largest=False).indices
+    near = torch.cdist(drawn, points).topk(max(round(blur * n), 1), dim=2, largest=False).indices
     blurred = points[torch.arange(b, device=points.device)[:, None, None], near].mean(2)
     noise = torch.randn(b, m, 3, generator=generator).to(points)
-    return Coarse(blurred + config.sigma * noise, rows)
+    return Coarse(blurred + sigma * noise, rows)

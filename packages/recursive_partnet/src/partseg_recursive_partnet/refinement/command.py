@@ -1,0 +1,173 @@
+"""`partseg refine`: coarse clouds made better part by part, with a picture of before and after."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partseg.cli.arguments import not_negative, number_of_parts
+from partseg.cli.inputs import check_writable, plan, progress, run_each, status
+from partseg.errors import InputError, PartsegError, ShapeWarning
+from partseg_recursive_partnet.refinement.spec import SPEC
+
+if TYPE_CHECKING:
+    from partseg.methods.capabilities import Refiner
+    from partseg.parts.segmentation import Segmentation
+
+REFINED, PICTURE = "refined.ply", "refined.png"
+
+_EPILOG = """\
+For each input a folder <output>/<name>/ with
+  refined.ply   the refined cloud, in the coordinates of the input; a colour and a number (part) a part
+  refined.png   the parts before and after
+
+The parts are found by another method (partfield where it is installed), or are yours: --labels. Meshes are sampled.
+
+examples:
+  partseg refine scan.ply                           refined/scan/
+  partseg refine scans/ --parts 12 -o out           every shape in a folder, in twelve parts each
+  partseg refine chair.ply --labels chair.npy       with parts that are known
+  partseg refine chair.ply --segmenter recursive-partnet --segmenter-weights runs/chairs
+"""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What was done with one input: folder, number of parts, elements before and after, wall time, what was mended."""
+
+    folder: Path
+    parts: int
+    before: int
+    after: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def main(argv: list[str]) -> int:
+    """The command; returns 0, or 1 when an input failed."""
+    arguments = _parser().parse_intermixed_args(argv)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    jobs = plan(arguments.inputs, arguments.output)
+    check_writable(arguments.output)
+    if arguments.labels is not None and len(jobs) > 1:
+        raise InputError(arguments.labels, f"are the labels of one shape, not of {len(jobs)}", "refine one at a time")
+    parts_of = _labels_of(arguments.labels) if arguments.labels is not None else _segmenting(arguments)
+    with status(f"loading {SPEC.name}"):
+        from partseg.cli.segment import on_device
+        from partseg.methods.registry import load_method
+
+        refiner = load_method(
+            SPEC.name, arguments.weights, device=on_device(arguments.device), seed=arguments.seed
+        )  # fmt: skip
+    with progress(len(jobs), "refining") as advance:
+
+        def report(source: Path, result: Refined | None, reason: str) -> None:
+            advance(source.name)
+            if result is None:
+                print(f"{source}: FAILED: {reason}", file=sys.stderr if len(jobs) == 1 else sys.stdout, flush=True)
+                return
+            for note in result.warnings:
+                print(f"{source.name}: warning: {note.removeprefix(f'{source.name}: ')}", flush=True)
+            told = f"{result.parts} parts, {result.before:,} points became {result.after:,}"
+            print(f"{source.name}: {told}, {result.seconds:.1f} s, {result.folder}", flush=True)
+
+        def work(source: Path, folder: Path) -> Refined:
+            return refine_file(source, folder, refiner, parts_of, overwrite=arguments.overwrite)
+
+        return run_each(jobs, work, report).close()
+
+
+def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, overwrite: bool = False) -> Refined:
+    """Refine one file and write `refined.ply` and `refined.png` into a folder, both or neither.
+
+    Args:
+        path: a point cloud, or a mesh, which is sampled.
+        folder: the folder to make; an existing one is refused unless `overwrite`.
+        refiner: what refines.
+        parts_of: gives the `Segmentation` of a `Shape`.
+
+    Raises:
+        InputError: the shape cannot be read, or the folder exists or cannot be written.
+        PartsegError: whatever segmenter and refiner refuse.
+    """
+    from partseg.files import write_folder
+    from partseg.geometry.io import load_shape
+    from partseg.parts.picture import caption, contact_sheet
+
+    start = time.perf_counter()
+    if folder.exists() and not (overwrite and folder.is_dir()):
+        raise InputError(folder, "exists already", "use --overwrite, or another output folder")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        shape = load_shape(path)
+        seg = parts_of(shape)
+        refined = refiner.refine(shape, seg)
+        with write_folder(folder) as aside:
+            refined.save(aside / REFINED)
+            cells = [
+                (one.shape, one.labels, caption(f"{name}, {one.shape.n_elements:,} {noun}", one.labels))
+                for name, one, noun in (
+                    ("before", seg, "triangles" if shape.is_mesh else "points"), ("after", refined, "points"),
+                )
+            ]  # fmt: skip
+            contact_sheet(cells, 2, aside / PICTURE, cell=640)
+    notes = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ShapeWarning)))
+    sizes = (seg.n_parts, shape.n_elements, refined.shape.n_elements)
+    return Refined(folder, *sizes, time.perf_counter() - start, notes)
+
+
+def _segmenting(arguments: argparse.Namespace) -> Any:
+    from partseg.cli.segment import default_method, load_segmenter
+
+    name = arguments.segmenter or default_method()
+    with status(f"loading {name}"):
+        method = load_segmenter(name, arguments.segmenter_weights, arguments.device, arguments.seed)
+    return lambda shape: method.segment(shape, parts=arguments.parts)
+
+
+def _labels_of(path: Path) -> Any:
+    import numpy as np
+
+    from partseg.parts.segmentation import Segmentation
+    from partseg.parts.tree import renumber
+
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(path, f"cannot be read: {error}", "give an .npy file of one integer a point") from None
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise InputError(path, "holds no row of integers", "give an .npy file of one integer a point")
+
+    def parts_of(shape: Any) -> Segmentation:
+        if len(labels) != shape.n_elements:
+            raise PartsegError(f"{path} has {len(labels)} labels, the shape {shape.n_elements} points or triangles")
+        return Segmentation(shape, renumber(labels))
+
+    return parts_of
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="partseg refine",
+        description="Make coarse point clouds (few, blurred or noisy points) better, part by part.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="shape files, folders of them, or patterns")
+    parser.add_argument("-o", "--output", type=Path, default=Path("refined"), help="output folder (default: refined)")
+    parser.add_argument("--weights", help="of the refiner: folder or .ckpt file (default: those that ship)")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--labels", type=Path, help="parts that are known: an .npy file of one integer a point")
+    parts.add_argument("--segmenter", help="method that finds the parts (default: partfield where installed)")
+    parser.add_argument("--segmenter-weights", help="its weights (default: those that ship)")
+    parser.add_argument("--parts", type=number_of_parts, metavar="N|auto", help="number of parts (default: auto)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="of what is sampled (default: 0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    return parser
