@@ -74,6 +74,18 @@ def test_a_page_shows_input_truth_and_methods(truths: EvalSet, tmp_path: Path) -
     assert all(uri.startswith("data:image/jpeg;base64,") for uri in re.findall(r'<img src="([^"]*)"', source))
 
 
+def test_a_refined_cloud_is_drawn_as_it_is(truths: EvalSet, tmp_path: Path) -> None:
+    result = a_result(truths, tmp_path, "alpha", 0.7)
+    folder, entries = tmp_path / "predictions" / result["predictions"], {}
+    for name, sample in zip(truths.ids, truths):
+        none = np.full(sample.shape.n_elements, -1, np.int64)
+        cloud = np.random.default_rng(0).normal(size=(77, 3))
+        entries[name] = write_prediction(folder, name, Prediction(none, refined=cloud)) | {"seconds": 1.0}
+    write_manifest(folder, Manifest(entries, "alpha", "", "points", 0, True, {}))
+    (rows,) = strips(tables([result]), tmp_path).values()
+    assert all(strip.tiles[-1].note.endswith(", 77 points") and strip.tiles[-1].caption == "alpha" for strip in rows)
+
+
 def test_pictures_have_a_bound(truths: EvalSet, tmp_path: Path) -> None:
     results = [
         a_result(truths, tmp_path, "alpha", 0.7),

@@ -30,6 +30,7 @@ from partseg.geometry.render import CLAY
 from partseg.geometry.shading import Light, light, shade
 from partseg.geometry.shape import Shape
 from partseg.parts.palette import assign_colors, element_colors
+from partseg_bench.prediction import Prediction
 from partseg_bench.report import form
 from partseg_bench.report.model import Table
 from partseg_bench.report.plain import lower_is_better, mapping
@@ -64,7 +65,7 @@ def strips(tables: Sequence[Table], runs: Path, max_bytes: int = MAX_BYTES) -> d
     """Pictures of each table, by its anchor, as long as they fit into `max_bytes`.
 
     A table whose shapes cannot be had here, or are other ones by now, has no pictures; nor has a method whose
-    predictions are gone, do not fit, or name no parts.
+    predictions are gone, do not fit, or neither name parts nor refine the shape.
     """
     out: dict[str, list[Strip]] = {}
     shapes: dict[str, Any] = {}
@@ -142,25 +143,30 @@ def _tiles(sample: PartSample, name: str, rows: Sequence[Row], runs: Path) -> li
         level = f"{level}, " if len(sample.labels) > 1 else ""
         tiles.append(scene.tile(truth, None, "Truth", f"{level}{_parts(truth)}"))
     for row in rows:
-        labels = _labels(row, name, sample.shape.n_elements, runs)
-        if labels is not None:
-            score = form.shape_score(row.shapes[name], row.by)
+        prediction = _prediction(row, name, runs)
+        score = form.shape_score(row.shapes[name], row.by)
+        if prediction is None or prediction.n_elements != sample.shape.n_elements:
+            continue
+        if prediction.refined is not None:
+            cloud = Shape.from_points(prediction.refined)
+            tiles.append(Scene.of(cloud).tile(None, None, row.label, f"{row.by} {score}, {_elements(cloud)}"))
+        elif (prediction.labels >= 0).any():
+            labels = _dense(prediction.labels)
             tiles.append(scene.tile(labels, truth, row.label, f"{row.by} {score}, {_parts(labels)}"))
     return tiles
 
 
-def _labels(row: Row, shape: str, n: int, runs: Path) -> np.ndarray | None:
-    """The first seed's own cut of a shape, parts numbered from 0; None where there is none that fits."""
+def _prediction(row: Row, shape: str, runs: Path) -> Prediction | None:
+    """What the first seed says of a shape; None where that cannot be had."""
     from partseg_bench.predictions import read_predictions
 
     folder = _folder(row.results[0], runs)
     if folder is None:
         return None
     try:
-        labels = np.asarray(read_predictions(folder)[shape].labels)
+        return read_predictions(folder)[shape]
     except (PartsegError, KeyError, OSError, ValueError):
         return None
-    return _dense(labels) if labels.shape == (n,) and (labels >= 0).any() else None
 
 
 def _folder(result: Result, runs: Path) -> Path | None:
