@@ -86,9 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
             start = time.perf_counter()
             rows.append(train(name, seed, options.steps, shapes))
             print(f"seed {seed}, {name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    print(
-        f"| loss of {SCORED} training chairs, {len(options.seeds)} seeds | steps | whole | without | whole − without | |"
-    )
+    seeds = len(options.seeds)
+    print(f"| {SCORED} training chairs, {seeds} seeds | steps | whole | without | whole − without | lower |")
     print("| :-- | --: | --: | --: | --: | :-- |")
     for term, what in enumerate(TERMS.values()):
         for other in list(VARIANTS)[1:]:

@@ -113,3 +113,14 @@ def test_meshes_are_sampled():
     mesh = mesh_of_two_boxes()
     out = Refiner(TINY).refine(mesh, Segmentation(mesh, np.repeat([0, 1], 12)))
     assert out.shape.points.shape == (2 * TINY.points, 3)
+
+
+def test_every_part_of_a_dense_cloud_is_refined():
+    points = np.random.default_rng(0).normal(size=(5000, 3))
+    labels = np.zeros(5000, np.int64)
+    labels[:3] = [1, 2, 3]
+    shape = Shape.from_points(points)
+    out = Refiner(TINY).refine(shape, Segmentation(shape, labels))
+    assert out.n_parts == 4 and len(out.labels) == 4 * TINY.points
+    for part, row in ((1, 0), (2, 1), (3, 2)):  # a part of one point stays near it
+        assert np.linalg.norm(out.shape.points[out.labels == part].mean(0) - points[row]) < 0.5

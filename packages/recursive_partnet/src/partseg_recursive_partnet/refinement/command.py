@@ -7,9 +7,11 @@ import os
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from partseg.cli.arguments import not_negative, number_of_parts
 from partseg.cli.inputs import check_writable, plan, progress, run_each, status
@@ -17,6 +19,7 @@ from partseg.errors import InputError, PartsegError, ShapeWarning
 from partseg_recursive_partnet.refinement.spec import SPEC
 
 if TYPE_CHECKING:
+    from partseg.geometry.shape import Shape
     from partseg.methods.capabilities import Refiner
     from partseg.parts.segmentation import Segmentation
 
@@ -98,7 +101,7 @@ def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, ov
     """
     from partseg.files import write_folder
     from partseg.geometry.io import load_shape
-    from partseg.parts.picture import caption, contact_sheet
+    from partseg.parts.picture import contact_sheet
 
     start = time.perf_counter()
     if folder.exists() and not (overwrite and folder.is_dir()):
@@ -110,16 +113,20 @@ def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, ov
         refined = refiner.refine(shape, seg)
         with write_folder(folder) as aside:
             refined.save(aside / REFINED)
-            cells = [
-                (one.shape, one.labels, caption(f"{name}, {one.shape.n_elements:,} {noun}", one.labels))
-                for name, one, noun in (
-                    ("before", seg, "triangles" if shape.is_mesh else "points"), ("after", refined, "points"),
-                )
-            ]  # fmt: skip
-            contact_sheet(cells, 2, aside / PICTURE, cell=640)
+            contact_sheet([_cell("before", seg), _cell("after", refined)], 2, aside / PICTURE, cell=640)
     notes = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ShapeWarning)))
     sizes = (seg.n_parts, shape.n_elements, refined.shape.n_elements)
     return Refined(folder, *sizes, time.perf_counter() - start, notes)
+
+
+def _cell(name: str, seg: Segmentation) -> tuple[Shape, None, str]:
+    """A segmentation in the colours that its files have, so that a part keeps its own from picture to picture."""
+    from partseg.parts.palette import assign_colors, element_colors
+    from partseg.parts.picture import caption
+
+    noun = "triangles" if seg.shape.is_mesh else "points"
+    painted = element_colors(seg.labels, assign_colors(seg.n_parts)) / np.float32(255)
+    return replace(seg.shape, colors=painted), None, caption(f"{name}, {seg.shape.n_elements:,} {noun}", seg.labels)
 
 
 def _segmenting(arguments: argparse.Namespace) -> Any:
@@ -132,8 +139,6 @@ def _segmenting(arguments: argparse.Namespace) -> Any:
 
 
 def _labels_of(path: Path) -> Any:
-    import numpy as np
-
     from partseg.parts.segmentation import Segmentation
     from partseg.parts.tree import renumber
 

@@ -21,6 +21,8 @@ SPEC = MethodSpec(
         "tiny": {"max_steps": 200, "gradient_clip_val": 1.0},
     },
     augmentation="none",
+    weights={"procedural": "partseg_recursive_partnet:refinement/weights/procedural"},
+    default_weights="procedural",
 )
 
 REFINE = CommandSpec(
