@@ -8,65 +8,67 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Protocol, TypeVar
 
 from partseg.errors import InputError, PartsegError
-
-R = TypeVar("R")
 
 # Suffixes of shapes that mostly are something else: read when named, not when a folder is searched.
 _AMBIGUOUS = (".txt", ".csv", ".npy", ".npz")
 
 
-@dataclass
-class Summary(Generic[R]):
-    """What became of a list of inputs: results, and (input, reason) for those that failed."""
+class Done(Protocol):
+    """What became of an input."""
 
-    done: list[R] = field(default_factory=list)
-    failed: list[tuple[Path, str]] = field(default_factory=list)
+    warnings: tuple[str, ...]
+    """What had to be mended or ignored, one line each."""
 
-    def close(self) -> int:
-        """Name on stderr what has failed of several inputs; the exit code, 1 when an input failed."""
-        total = len(self.done) + len(self.failed)
-        if self.failed and total > 1:
-            print(f"\n{len(self.done)} of {total} done; {len(self.failed)} failed:", file=sys.stderr)
-            for source, reason in self.failed:
-                print(f"  {source}: {reason}", file=sys.stderr)
-        return 1 if self.failed else 0
+
+R = TypeVar("R", bound=Done)
 
 
 def run_each(
-    jobs: Sequence[tuple[Path, Path]],
-    work: Callable[[Path, Path], R],
-    report: Callable[[Path, R | None, str], None] = lambda source, result, reason: None,
-) -> Summary[R]:
-    """Work on (input file, output folder) pairs one after another; a bad one is noted and the rest go on.
+    jobs: Sequence[tuple[Path, Path]], work: Callable[[Path, Path], R], doing: str, describe: Callable[[R], str]
+) -> int:
+    """Work on (input file, output folder) pairs one after another; a bad one is told and the rest go on.
 
     Args:
         jobs: from `plan`.
         work: what is done with a pair.
-        report: called after each input with its result, or with None and the reason of the failure.
+        doing: what the progress bar calls it.
+        describe: what is printed of a result.
+
+    Returns:
+        The exit code: 1 when an input failed. What failed of several is listed at the end.
     """
-    summary: Summary[R] = Summary()
-    for source, folder in jobs:
-        result, reason = None, ""
-        try:
-            result = work(source, folder)
-            summary.done.append(result)
-        except PartsegError as error:
-            reason = str(error).removeprefix(f"{source}: ")
-        except MemoryError:
-            reason = "not enough memory for this shape"
-        except Exception as error:  # one input must not end the run; --debug is how its author finds the place
-            if os.environ.get("PARTSEG_DEBUG"):
-                raise
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())} (please report this; --debug shows where)"
-        if result is None:
-            summary.failed.append((source, reason))
-        report(source, result, reason)
-    return summary
+    failed: list[tuple[Path, str]] = []
+    with _progress(len(jobs), doing) as advance:
+        for source, folder in jobs:
+            reason = ""
+            try:
+                result = work(source, folder)
+            except PartsegError as error:
+                reason = str(error).removeprefix(f"{source}: ")
+            except MemoryError:
+                reason = "not enough memory for this shape"
+            except Exception as error:  # one input must not end the run; --debug is how its author finds the place
+                if os.environ.get("PARTSEG_DEBUG"):
+                    raise
+                told = " ".join(str(error).split())
+                reason = f"{type(error).__name__}: {told} (please report this; --debug shows where)"
+            advance(source.name)
+            if reason:
+                failed.append((source, reason))
+                print(f"{source}: FAILED: {reason}", file=sys.stderr if len(jobs) == 1 else sys.stdout, flush=True)
+                continue
+            for note in result.warnings:
+                print(f"{source.name}: warning: {note.removeprefix(f'{source.name}: ')}", flush=True)
+            print(f"{source.name}: {describe(result)}", flush=True)
+    if failed and len(jobs) > 1:
+        print(f"\n{len(jobs) - len(failed)} of {len(jobs)} done; {len(failed)} failed:", file=sys.stderr)
+        for source, reason in failed:
+            print(f"  {source}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def plan(inputs: Sequence[str | Path], output: str | Path) -> list[tuple[Path, Path]]:
@@ -123,7 +125,7 @@ def status(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int, doing: str) -> Iterator[Callable[[str], None]]:
+def _progress(total: int, doing: str) -> Iterator[Callable[[str], None]]:
     """A progress bar on a terminal for more than one input; `advance(name)` after each."""
     if total < 2 or not sys.stderr.isatty():
         yield lambda name: None

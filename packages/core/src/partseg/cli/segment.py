@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partseg.cli.arguments import not_negative, number_of_parts, positive
-from partseg.cli.inputs import check_writable, plan, progress, run_each, status
+from partseg.cli.inputs import check_writable, plan, run_each, status
 from partseg.errors import PartsegError, UnknownNameError
 from partseg.methods.registry import PUBLISHED, list_methods, load_method
 
@@ -45,30 +44,23 @@ def main(argv: list[str]) -> int:
     with status(f"loading {name}"):
         method = load_segmenter(name, arguments.weights, arguments.device, arguments.seed)
         from partseg.methods.pipeline import segment_file
-    with progress(len(jobs), "segmenting") as advance:
 
-        def report(source: Path, result: Result | None, reason: str) -> None:
-            advance(source.name)
-            if result is None:
-                print(f"{source}: FAILED: {reason}", file=sys.stderr if len(jobs) == 1 else sys.stdout, flush=True)
-                return
-            for note in result.warnings:
-                print(f"{source.name}: warning: {note.removeprefix(f'{source.name}: ')}", flush=True)
-            parts = f"{result.parts} part" + "s" * (result.parts != 1)
-            print(f"{source.name}: {parts}, {result.seconds:.1f} s, {result.folder}", flush=True)
+    def work(source: Path, folder: Path) -> Result:
+        return segment_file(
+            source,
+            folder,
+            method,
+            parts=arguments.parts,
+            levels=arguments.levels,
+            tree=arguments.tree,
+            overwrite=arguments.overwrite,
+        )
 
-        def work(source: Path, folder: Path) -> Result:
-            return segment_file(
-                source,
-                folder,
-                method,
-                parts=arguments.parts,
-                levels=arguments.levels,
-                tree=arguments.tree,
-                overwrite=arguments.overwrite,
-            )
+    def describe(result: Result) -> str:
+        parts = f"{result.parts} part" + "s" * (result.parts != 1)
+        return f"{parts}, {result.seconds:.1f} s, {result.folder}"
 
-        return run_each(jobs, work, report).close()
+    return run_each(jobs, work, "segmenting", describe)
 
 
 def default_method() -> str:

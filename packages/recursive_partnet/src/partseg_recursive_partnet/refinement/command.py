@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partseg.cli.arguments import not_negative, number_of_parts
-from partseg.cli.inputs import check_writable, plan, progress, run_each, status
+from partseg.cli.inputs import check_writable, plan, run_each, status
 from partseg.errors import InputError, PartsegError, ShapeWarning
 from partseg_recursive_partnet.refinement.spec import SPEC
 
@@ -68,22 +67,16 @@ def main(argv: list[str]) -> int:
         refiner = load_method(
             SPEC.name, arguments.weights, device=on_device(arguments.device), seed=arguments.seed
         )  # fmt: skip
-    with progress(len(jobs), "refining") as advance:
 
-        def report(source: Path, result: Refined | None, reason: str) -> None:
-            advance(source.name)
-            if result is None:
-                print(f"{source}: FAILED: {reason}", file=sys.stderr if len(jobs) == 1 else sys.stdout, flush=True)
-                return
-            for note in result.warnings:
-                print(f"{source.name}: warning: {note.removeprefix(f'{source.name}: ')}", flush=True)
-            told = f"{result.parts} parts, {result.before:,} points became {result.after:,}"
-            print(f"{source.name}: {told}, {result.seconds:.1f} s, {result.folder}", flush=True)
+    def work(source: Path, folder: Path) -> Refined:
+        return refine_file(source, folder, refiner, parts_of, overwrite=arguments.overwrite)
 
-        def work(source: Path, folder: Path) -> Refined:
-            return refine_file(source, folder, refiner, parts_of, overwrite=arguments.overwrite)
+    def describe(result: Refined) -> str:
+        parts = f"{result.parts} part" + "s" * (result.parts != 1)
+        points = f"{result.before:,} points became {result.after:,}"
+        return f"{parts}, {points}, {result.seconds:.1f} s, {result.folder}"
 
-        return run_each(jobs, work, report).close()
+    return run_each(jobs, work, "refining", describe)
 
 
 def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, overwrite: bool = False) -> Refined:
