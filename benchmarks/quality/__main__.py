@@ -41,7 +41,7 @@ from partseg.files import write_text  # noqa: E402
 
 METHODS = (
     "partfield,partfield[smoothing=0],partfield[smoothing=0;thickness_weight=0;position_weight=0],"
-    "connected-components,ward-position,ward-position-normal,shape-diameter,ward-shape-diameter"
+    "recursive-partnet,connected-components,ward-position,ward-position-normal,shape-diameter,ward-shape-diameter"
 )
 NO_DATA = 3  # exit code when the benchmark's files are not there
 

@@ -53,6 +53,8 @@ SPEC = MethodSpec(
         "tiny": {"max_steps": 200},
         **{name: {"max_steps": 8500, "gradient_clip_val": 1.0} for name in _CONFIGS if name.startswith("small")},
     },
+    weights={"procedural": "partseg_recursive_partnet:weights/procedural"},
+    default_weights="procedural",
     augmentation="none",  # shapes keep their orientation, as in the paper, and with it their part trees
     published=tuple(
         PublishedResult(dataset="FineSeg", metric=f"AP@{iou}, {category}", value=value, where="Table 1")
