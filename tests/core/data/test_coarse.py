@@ -27,12 +27,12 @@ def test_coarse_clouds_are_as_asked_for() -> None:
 
 
 def test_a_surface_is_blurred_alike_however_densely_it_is_sampled() -> None:
-    def moved(n: int) -> float:
+    def shrunk(n: int, blur: float) -> float:
         fine = torch.rand(1, n, 3, generator=seed(0)) * torch.tensor([1.0, 1.0, 0.0])
-        out = coarsen(fine, seed(1), 200, blur=0.05, sigma=0.0)
-        return float((out.points - torch.gather(fine, 1, out.rows[..., None].expand(-1, -1, 3))).norm(dim=2).mean())
+        return float(coarsen(fine, seed(1), 1000, blur=blur, sigma=0.0).points[0, :, 0].std() / fine[0, :, 0].std())
 
-    assert moved(1000) == pytest.approx(moved(8000), rel=0.2)
+    assert shrunk(1000, 0.3) == pytest.approx(shrunk(8000, 0.3), rel=0.1)
+    assert shrunk(1000, 0.3) < 0.8 * shrunk(8000, 0.3 / 8)  # as many neighbours of a denser sample blur less
 
 
 def test_few_points_stay_few() -> None:
