@@ -42,6 +42,16 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Fail before any work is done where there are results already.
+
+    Raises:
+        InputError: the folder exists, and is not to be overwritten or is no folder.
+    """
+    if folder.exists() and not (overwrite and folder.is_dir()):
+        raise InputError(folder, "exists already", "use --overwrite, or another output folder")
+
+
 @contextmanager
 def write_folder(folder: str | Path, stale: Callable[[Path], Iterable[str]] = lambda folder: ()) -> Iterator[Path]:
     """Yield a hidden sibling of `folder`; its files become those of `folder` when the block ends well, else none does.

@@ -1,10 +1,9 @@
-"""Recursive PartNet as a LightningModule: steps and optimiser."""
+"""Recursive PartNet as a LightningModule."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from partseg.methods.method import Method
 from partseg_recursive_partnet.batches import TreeMaker
 from partseg_recursive_partnet.config import RecursivePartNetConfig
 from partseg_recursive_partnet.losses import partnet_loss
+from partseg_recursive_partnet.optim import optimiser
 from partseg_recursive_partnet.segmenter import RecursivePartNetSegmenter
 
 
@@ -42,15 +42,7 @@ class RecursivePartNetModule(RecursivePartNetSegmenter, Method):
         return loss
 
     def configure_optimizers(self) -> Any:
-        options = self.config.optim
-        adam = torch.optim.Adam(self.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-        if options.schedule == "constant":
-            return adam
-        if options.schedule == "step":
-            return [adam], [torch.optim.lr_scheduler.StepLR(adam, 50, 0.8)]
-        steps = max(int(self.trainer.estimated_stepping_batches), 1)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+        return optimiser(self, self.config.optim)
 
     def _log(self, stage: str, loss: Tensor, terms: dict[str, Tensor], batch: PartBatch) -> None:
         self.log(f"{stage}/loss", loss.detach(), prog_bar=True, batch_size=batch.n_shapes)

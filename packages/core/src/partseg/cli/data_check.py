@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse.typing import PositiveInt
 
-from partseg.cli.data_pool import damage, default_workers, for_each, progress, told
+from partseg.cli.data_pool import damage, default_workers, for_each, told
 from partseg.cli.data_readers import chosen_reader, dataset_of, open_reader, reader_parser
+from partseg.cli.progress import progress
 from partseg.errors import InputError
 
 if TYPE_CHECKING:

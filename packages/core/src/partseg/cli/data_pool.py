@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -64,23 +63,6 @@ def for_each(task: Task[T], n: int, workers: int) -> Iterator[tuple[int, T]]:
         raise PartsegError(f"a worker process ended abruptly; {mend}") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def progress(total: int, doing: str) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr where that is a terminal; `advance(text)` after each shape."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda text: bar.update(task, advance=1, description=text)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonargparse.typing import PositiveInt
 
 from partseg.cli.data_names import find_dataset
-from partseg.cli.data_pool import damage, for_each, progress, told
+from partseg.cli.data_pool import damage, for_each, told
 from partseg.cli.data_readers import chosen_reader, dataset_of, open_reader, reader_parser
+from partseg.cli.progress import progress
 from partseg.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import glob
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from partseg.cli.arguments import not_negative
+from partseg.cli.progress import progress
 from partseg.errors import InputError, PartsegError
 
 # Suffixes of shapes that mostly are something else: read when named, not when a folder is searched.
@@ -42,7 +44,7 @@ def run_each(
         The exit code: 1 when an input failed. What failed of several is listed at the end.
     """
     failed: list[tuple[Path, str]] = []
-    with _progress(len(jobs), doing) as advance:
+    with progress(len(jobs), doing) as advance:
         for source, folder in jobs:
             reason = ""
             try:
@@ -69,6 +71,24 @@ def run_each(
         for source, reason in failed:
             print(f"  {source}: {reason}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def add_arguments(parser: argparse.ArgumentParser, output: str) -> None:
+    """What all such commands take: inputs, the output folder (by default `output`), device, seed, overwrite."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="shape files, folders of them, or patterns")
+    parser.add_argument("-o", "--output", type=Path, default=Path(output), help=f"output folder (default: {output})")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="for methods that sample (default: 0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
+
+def on_device(name: str) -> str:
+    """The device that `--device` means: of "auto" a GPU where there is one."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def plan(inputs: Sequence[str | Path], output: str | Path) -> list[tuple[Path, Path]]:
@@ -110,39 +130,6 @@ def check_writable(output: Path) -> None:
     except OSError as error:
         cause = f"cannot be written: {error.strerror or error}"
         raise InputError(output, cause, "choose another output folder with --output") from None
-
-
-@contextmanager
-def status(text: str) -> Iterator[None]:
-    """A line on a terminal that says what takes time."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
-@contextmanager
-def _progress(total: int, doing: str) -> Iterator[Callable[[str], None]]:
-    """A progress bar on a terminal for more than one input; `advance(name)` after each."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn(doing),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _expand(item: str, output: Path) -> Iterator[Path]:

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partseg.cli.arguments import not_negative, number_of_parts, positive
-from partseg.cli.inputs import check_writable, plan, run_each, status
+from partseg.cli.arguments import number_of_parts, positive
+from partseg.cli.inputs import add_arguments, check_writable, on_device, plan, run_each
+from partseg.cli.progress import status
 from partseg.errors import PartsegError, UnknownNameError
 from partseg.methods.registry import PUBLISHED, list_methods, load_method
 
@@ -97,27 +98,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="shape files, folders of them, or patterns")
-    parser.add_argument("-o", "--output", type=Path, default=Path("parts"), help="output folder (default: parts)")
+    add_arguments(parser, "parts")
     count = parser.add_mutually_exclusive_group()
     count.add_argument("--parts", type=number_of_parts, metavar="N|auto", help="number of parts (default: auto)")
     count.add_argument("--levels", type=_levels, default=(), metavar="3,8,20", help="nested levels, by number of parts")
     parser.add_argument("--tree", action="store_true", help="also write segmentation.npz with the whole merge tree")
     parser.add_argument("--method", help="an installed method, or module:object (default: partfield where installed)")
     parser.add_argument("--weights", help="shipped name, folder, .ckpt file or hub id (default: those that ship)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
-    parser.add_argument("--seed", type=not_negative, default=0, help="for methods that sample (default: 0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     return parser
-
-
-def on_device(name: str) -> str:
-    """The device that is meant: of "auto" a GPU where there is one."""
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _levels(text: str) -> tuple[int, ...]:

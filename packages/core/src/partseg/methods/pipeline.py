@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partseg.errors import InputError, PartsegError, ShapeWarning
-from partseg.files import FULL_TREE, GLB, LABELS, PICTURE, TREE, write_folder
+from partseg.errors import PartsegError, ShapeWarning
+from partseg.files import FULL_TREE, GLB, LABELS, PICTURE, TREE, check_free, write_folder
 from partseg.methods.capabilities import Segmenter
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def segment_file(
     from partseg.geometry.io import load_shape
 
     path, folder, start = Path(path), Path(folder), time.perf_counter()
-    if folder.exists() and not (overwrite and folder.is_dir()):
-        raise InputError(folder, "exists already", "use --overwrite, or another output folder")
+    check_free(folder, overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         shape = load_shape(path)

@@ -6,14 +6,16 @@ import argparse
 import os
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partseg.cli.arguments import not_negative, number_of_parts
-from partseg.cli.inputs import check_writable, plan, run_each, status
+from partseg.cli.arguments import number_of_parts
+from partseg.cli.inputs import add_arguments, check_writable, on_device, plan, run_each
+from partseg.cli.progress import status
 from partseg.errors import InputError, PartsegError, ShapeWarning
 from partseg_recursive_partnet.refinement.spec import SPEC
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from partseg.geometry.shape import Shape
     from partseg.methods.capabilities import Refiner
     from partseg.parts.segmentation import Segmentation
+
+    PartsOf = Callable[[Shape], Segmentation]
 
 REFINED, PICTURE = "refined.ply", "refined.png"
 
@@ -61,7 +65,6 @@ def main(argv: list[str]) -> int:
         raise InputError(arguments.labels, f"are the labels of one shape, not of {len(jobs)}", "refine one at a time")
     parts_of = _labels_of(arguments.labels) if arguments.labels is not None else _segmenting(arguments)
     with status(f"loading {SPEC.name}"):
-        from partseg.cli.segment import on_device
         from partseg.methods.registry import load_method
 
         refiner = load_method(
@@ -79,7 +82,7 @@ def main(argv: list[str]) -> int:
     return run_each(jobs, work, "refining", describe)
 
 
-def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, overwrite: bool = False) -> Refined:
+def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: PartsOf, *, overwrite: bool = False) -> Refined:
     """Refine one file and write `refined.ply` and `refined.png` into a folder, both or neither.
 
     Args:
@@ -92,13 +95,12 @@ def refine_file(path: Path, folder: Path, refiner: Refiner, parts_of: Any, *, ov
         InputError: the shape cannot be read, or the folder exists or cannot be written.
         PartsegError: whatever segmenter and refiner refuse.
     """
-    from partseg.files import write_folder
+    from partseg.files import check_free, write_folder
     from partseg.geometry.io import load_shape
     from partseg.parts.picture import contact_sheet
 
     start = time.perf_counter()
-    if folder.exists() and not (overwrite and folder.is_dir()):
-        raise InputError(folder, "exists already", "use --overwrite, or another output folder")
+    check_free(folder, overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         shape = load_shape(path)
@@ -122,7 +124,7 @@ def _cell(name: str, seg: Segmentation) -> tuple[Shape, None, str]:
     return replace(seg.shape, colors=painted), None, caption(f"{name}, {seg.shape.n_elements:,} {noun}", seg.labels)
 
 
-def _segmenting(arguments: argparse.Namespace) -> Any:
+def _segmenting(arguments: argparse.Namespace) -> PartsOf:
     from partseg.cli.segment import default_method, load_segmenter
 
     name = arguments.segmenter or default_method()
@@ -131,7 +133,7 @@ def _segmenting(arguments: argparse.Namespace) -> Any:
     return lambda shape: method.segment(shape, parts=arguments.parts)
 
 
-def _labels_of(path: Path) -> Any:
+def _labels_of(path: Path) -> PartsOf:
     from partseg.parts.segmentation import Segmentation
     from partseg.parts.tree import renumber
 
@@ -142,7 +144,7 @@ def _labels_of(path: Path) -> Any:
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(path, "holds no row of integers", "give an .npy file of one integer a point")
 
-    def parts_of(shape: Any) -> Segmentation:
+    def parts_of(shape: Shape) -> Segmentation:
         if len(labels) != shape.n_elements:
             raise PartsegError(f"{path} has {len(labels)} labels, the shape {shape.n_elements} points or triangles")
         return Segmentation(shape, renumber(labels))
@@ -157,15 +159,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="shape files, folders of them, or patterns")
-    parser.add_argument("-o", "--output", type=Path, default=Path("refined"), help="output folder (default: refined)")
+    add_arguments(parser, "refined")
     parser.add_argument("--weights", help="of the refiner: folder or .ckpt file (default: those that ship)")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--labels", type=Path, help="parts that are known: an .npy file of one integer a point")
     parts.add_argument("--segmenter", help="method that finds the parts (default: partfield where installed)")
     parser.add_argument("--segmenter-weights", help="its weights (default: those that ship)")
     parser.add_argument("--parts", type=number_of_parts, metavar="N|auto", help="number of parts (default: auto)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
-    parser.add_argument("--seed", type=not_negative, default=0, help="of what is sampled (default: 0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     return parser

@@ -11,6 +11,7 @@ from torch import Tensor
 from partseg.data.batch import PartBatch
 from partseg.data.coarse import coarsen
 from partseg.methods.method import Method
+from partseg_recursive_partnet.optim import optimiser
 from partseg_recursive_partnet.refinement.config import RefinerConfig
 from partseg_recursive_partnet.refinement.losses import hierarchical_loss, node_chamfer
 from partseg_recursive_partnet.refinement.parts import Nodes, TrueParts
@@ -73,12 +74,4 @@ class RefinerModule(Refiner, Method):
         return loss
 
     def configure_optimizers(self) -> Any:
-        options = self.config.optim
-        adam = torch.optim.Adam(self.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-        if options.schedule == "constant":
-            return adam
-        if options.schedule == "step":
-            return [adam], [torch.optim.lr_scheduler.StepLR(adam, 50, 0.8)]
-        steps = max(int(self.trainer.estimated_stepping_batches), 1)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+        return optimiser(self, self.config.optim)
