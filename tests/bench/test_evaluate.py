@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fakes.partnet import write_partnet
 from fakes.psb import write_psb
 from partseg.cli.main import main
 from partseg.errors import InputError, PartsegError
@@ -203,3 +204,22 @@ def test_help_and_wrong_usage(capsys: Any) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "--protocol", "psb", "--dataset", "psb"])
     assert stopped.value.code == 2 and "--predictions is needed" in capsys.readouterr().err
+
+
+def test_predictions_of_partnet_are_scored_level_by_level(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The command of the documentation on a tree as PartNet's `data_v0` is."""
+    root, folder = tmp_path / "D", tmp_path / "P"
+    write_partnet(root, ("trees",))
+    shapes = eval_set("partnet", level="3", options={"root": root, "category": "Chair"})
+    for name, sample in zip(shapes.ids, shapes):
+        labels, classes = sample.labels["3"], sample.semantics["3"]
+        first = np.unique(labels[labels >= 0], return_index=True)[1]
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / f"{name}.npz", labels=labels, semantic_id=classes[labels >= 0][first])
+    command = ["evaluate", "--protocol", "partnet-instance", "--predictions", str(folder), "--dataset", "partnet"]
+    command += ["--root", str(root), "--category", "Chair"]
+    assert main([*command, "--level", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "AP50       1.0000" in text and f"coverage: {len(shapes)} of {len(shapes)} shapes" in text
+    assert main(command) == 1  # predicted classes are those of one level
+    assert "levels 1, 2, 3: choose one (--level)" in capsys.readouterr().err

@@ -369,7 +369,7 @@ def test_predictions_that_say_too_little(name: str, prediction: Prediction, text
 
 
 def test_levels_must_be_chosen(samples: list[PartSample]) -> None:
-    with pytest.raises(PartsegError, match=r"test/0: .* levels coarse, middle, fine: choose one"):
+    with pytest.raises(PartsegError, match=r"test/0: .* levels coarse, middle, fine: choose one .--level"):
         open_protocol("semantic").score(None, samples[0])
 
 

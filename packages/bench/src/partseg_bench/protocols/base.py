@@ -171,7 +171,7 @@ def only_level(sample: PartSample, needs_instances: bool = True) -> str:
     """
     levels = [level for level in sample.semantics if level in sample.labels or not needs_instances]
     if len(levels) != 1:
-        found = f"levels {', '.join(levels)}: choose one" if levels else "no level with classes"
+        found = f"levels {', '.join(levels)}: choose one (--level)" if levels else "no level with classes"
         raise PartsegError(f"{sample.shape.name}: expected the truth of one level with classes, found {found}")
     return levels[0]
 
